@@ -1,0 +1,144 @@
+"""What is known of each data set before any file is read: its shape, its classes, its files and where they come from."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file as its publisher offers it: its name, the folders it can be had from (in order), its sha256."""
+
+    name: str
+    hosts: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """One data set. Images are (channels, rows, columns) of integers in 0..max_value.
+
+    `layout` says how its files are read (see lgn.formats), `folder` is where they lie below the data folder, `files`
+    are their names: the training files first. `label_classes` has the number of classes of each label a record holds;
+    the last label is the one in use.
+    """
+
+    classes: int
+    channels: int
+    rows: int
+    columns: int
+    max_value: int
+    train_images: int
+    test_images: int
+    layout: Literal["embedded", "idx", "cifar"] = "embedded"
+    folder: str = ""
+    files: tuple[str, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    label_classes: tuple[int, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """Channel values an image."""
+        return self.channels * self.rows * self.columns
+
+
+IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+MNIST_HOSTS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+
+FASHION_MNIST_HOSTS = (
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+
+CIFAR_HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
+
+
+def _idx_downloads(hosts: tuple[str, ...], *sha256: str) -> tuple[Download, ...]:
+    return tuple(Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True))
+
+
+DATASETS = {
+    "digits": DatasetInfo(
+        classes=10, channels=1, rows=8, columns=8, max_value=16, train_images=1437, test_images=360
+    ),
+    "mnist": DatasetInfo(
+        classes=10,
+        channels=1,
+        rows=28,
+        columns=28,
+        max_value=255,
+        train_images=60_000,
+        test_images=10_000,
+        layout="idx",
+        folder="mnist",
+        files=IDX_FILES,
+        downloads=_idx_downloads(
+            MNIST_HOSTS,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        label_classes=(10,),
+    ),
+    "fashion_mnist": DatasetInfo(
+        classes=10,
+        channels=1,
+        rows=28,
+        columns=28,
+        max_value=255,
+        train_images=60_000,
+        test_images=10_000,
+        layout="idx",
+        folder="fashion_mnist",
+        files=IDX_FILES,
+        downloads=_idx_downloads(
+            FASHION_MNIST_HOSTS,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+        label_classes=(10,),
+    ),
+    "cifar10": DatasetInfo(
+        classes=10,
+        channels=3,
+        rows=32,
+        columns=32,
+        max_value=255,
+        train_images=50_000,
+        test_images=10_000,
+        layout="cifar",
+        folder="cifar-10-batches-bin",
+        files=(*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"),
+        downloads=(
+            Download(
+                "cifar-10-binary.tar.gz",
+                CIFAR_HOSTS,
+                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            ),
+        ),
+        label_classes=(10,),
+    ),
+    "cifar100": DatasetInfo(
+        classes=100,
+        channels=3,
+        rows=32,
+        columns=32,
+        max_value=255,
+        train_images=50_000,
+        test_images=10_000,
+        layout="cifar",
+        folder="cifar-100-binary",
+        files=("train.bin", "test.bin"),
+        downloads=(
+            Download(
+                "cifar-100-binary.tar.gz",
+                CIFAR_HOSTS,
+                "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+            ),
+        ),
+        label_classes=(20, 100),
+    ),
+}

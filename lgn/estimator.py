@@ -1,0 +1,82 @@
+"""From gate logits to gate weights: what a layer computes with, and what its gradient is.
+
+The four methods of the paper are (noise, straight_through): DLGN (none, off), Gumbel soft (gumbel, off),
+Hard-ST (none, on), GLGN (gumbel, on).
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from lgn.gates import COEFFICIENTS, GATES
+from lgn.noise import NOISES, layer_key, uniforms
+
+MODES = ("discrete", "soft", "train_mode")
+"""How a network is evaluated: argmax gates; softmax(logits / temperature) without noise; as sampled in training."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """noise: "none" or a name in noise.NOISES. temperature: of the softmax, > 0.
+
+    straight_through: forward takes the argmax gate, the logits' gradient is that of the soft weights.
+    grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
+    """
+
+    noise: str
+    temperature: float
+    straight_through: bool
+    grad_factor: float = 1.0
+
+
+class _StraightThrough(torch.autograd.Function):
+    """Forward: the one-hot gate, exactly 0 or 1. Backward: the gradient goes to the soft weights unchanged."""
+
+    @staticmethod
+    def forward(ctx, soft):
+        return torch.nn.functional.one_hot(soft.argmax(-1), GATES).to(soft.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+class _GradFactor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.factor, None
+
+
+def scale_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """x itself, its gradient multiplied by factor."""
+    return x if factor == 1 else _GradFactor.apply(x, factor)
+
+
+def gate_weights(logits: torch.Tensor, estimator: Estimator, mode: str, key: tuple[int, int] | None) -> torch.Tensor:
+    """(width, 16) weights of the gates, differentiable in the logits (width, 16).
+
+    key: noise.layer_key of this layer and step; used in mode "train_mode" with noise only.
+    """
+    if mode == "discrete":
+        return torch.nn.functional.one_hot(logits.argmax(-1), GATES).to(logits.dtype)
+    noisy = logits
+    if mode == "train_mode" and estimator.noise != "none":
+        u = uniforms(key, logits.shape[0], logits.device)
+        noisy = logits + NOISES[estimator.noise](u).to(logits.dtype)
+    soft = torch.softmax(noisy / estimator.temperature, -1)
+    return _StraightThrough.apply(soft) if mode == "train_mode" and estimator.straight_through else soft
+
+
+def gate_coefficients(weights: torch.Tensor) -> torch.Tensor:
+    """(width, 4) coefficients c0..c3 of the mixture: four numbers stand for sixteen gates."""
+    return weights @ torch.as_tensor(COEFFICIENTS, dtype=weights.dtype, device=weights.device)
+
+
+def sampling_keys(noise_seed: int, step: int, depth: int) -> list[tuple[int, int]]:
+    """The layer keys of one step."""
+    return [layer_key(noise_seed, step, layer) for layer in range(depth)]

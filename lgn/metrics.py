@@ -1,0 +1,61 @@
+"""What is measured of a network, as pure functions on arrays (definitions: docs/metrics.md)."""
+
+import numpy as np
+
+from lgn.gates import GATES
+
+UNUSED_QUANTILE = 0.01
+"""The paper takes its entropy threshold "from the entropy at initialisation": ours is this quantile of them."""
+
+ENTROPY_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+LAYER_ENTROPY_QUANTILES = (0.05, 0.5, 0.95)
+
+
+def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Share of images (n, classes) whose highest score is the label's; NaN without images. Ties go to the first class."""
+    return float((scores.argmax(1) == labels).mean()) if len(labels) else float("nan")
+
+
+def entropies(logits: np.ndarray) -> np.ndarray:
+    """(...,) float64 entropies in nats of softmax(logits (..., 16)): between 0 and log 16 = 2.77."""
+    shifted = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    weights = np.exp(shifted)
+    total = weights.sum(-1)
+    return np.log(total) - (weights * shifted).sum(-1) / total
+
+
+def unused_threshold(initial_entropies: np.ndarray) -> float:
+    """The entropy, in nats, above which a neuron counts as unused: the 1st percentile at that initialisation."""
+    return float(np.quantile(initial_entropies, UNUSED_QUANTILE))
+
+
+def unused_share(neuron_entropies: np.ndarray, threshold: float) -> float:
+    """Share of neurons whose gate distribution keeps an entropy above the threshold."""
+    return float((neuron_entropies > threshold).mean())
+
+
+def gate_counts(gates: np.ndarray) -> np.ndarray:
+    """(depth, 16) int64: how often each gate is chosen in each layer of gates (depth, width)."""
+    return np.stack([np.bincount(layer, minlength=GATES) for layer in gates]).astype(np.int64)
+
+
+def entropy_columns(neuron_entropies: np.ndarray, threshold: float) -> dict[str, float]:
+    """History columns made from entropies (depth, width): quantiles and unused share, in all and by layer."""
+    row = {f"entropy_q{round(100 * q):02d}": float(np.quantile(neuron_entropies, q)) for q in ENTROPY_QUANTILES}
+    row["unused_share"] = unused_share(neuron_entropies, threshold)
+    for number, layer in enumerate(neuron_entropies, start=1):
+        for q in LAYER_ENTROPY_QUANTILES:
+            row[f"entropy_q{round(100 * q):02d}_layer{number:02d}"] = float(np.quantile(layer, q))
+        row[f"unused_share_layer{number:02d}"] = unused_share(layer, threshold)
+    return row
+
+
+def evaluation_schedule(iterations: int, evaluations: int) -> np.ndarray:
+    """Iterations at which history gets a row: 0, the last, and in between half evenly, half logarithmically spaced.
+
+    Close rows merge, so there are at most `evaluations` of them; a curve of 500 iterations and one of
+    500,000 both show their beginning and their end.
+    """
+    even = np.linspace(0, iterations, evaluations // 2 + 1)
+    logarithmic = np.geomspace(1, iterations, evaluations - len(even) + 1) if evaluations > len(even) else []
+    return np.unique(np.rint(np.concatenate([even, logarithmic])).astype(np.int64))

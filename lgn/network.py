@@ -1,0 +1,95 @@
+"""The logic gate network as a torch module: parameters are the gate logits, buffers the wiring.
+
+forward() is the readable reference (autograd); kernels/ trains the same module faster.
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from lgn.errors import LgnError
+from lgn.estimator import Estimator, gate_coefficients, gate_weights, sampling_keys, scale_gradient
+from lgn.gates import GATES, PASS_A
+from lgn.streams import stream_seed
+from lgn.wiring import WIRINGS
+
+
+class LogicNetwork(nn.Module):
+    """depth layers of `width` two-input gates and a GroupSum of `classes` equal groups (paper, section Model).
+
+    logits.{layer}: (width, 16) float32 parameters. wiring_{layer}: (2, width) int32 buffers into the layer before.
+    iteration: int64 buffer, training steps taken so far; it is the `step` of the noise.
+    Raises LgnError where width does not divide into the classes or the wiring is impossible.
+    """
+
+    def __init__(
+        self,
+        *,
+        inputs: int,
+        classes: int,
+        depth: int,
+        width: int,
+        wiring: str,
+        init: str,
+        init_scale: float,
+        init_bias: float,
+        group_temperature: float,
+        estimator: Estimator,
+        seed: int,
+    ):
+        super().__init__()
+        if width % classes:
+            raise LgnError(f"width: {width} does not divide into {classes} classes; allowed: multiples of {classes}")
+        self.inputs, self.classes, self.depth, self.width = inputs, classes, depth, width
+        self.group_temperature, self.estimator = group_temperature, estimator
+        self.noise_seed = stream_seed(seed, "noise")
+        self.evaluation_noise_seed = stream_seed(seed, "evaluation_noise")
+        wires = np.random.default_rng(stream_seed(seed, "wiring"))
+        values = np.random.default_rng(stream_seed(seed, "logits"))
+        self.logits = nn.ParameterList()
+        for layer in range(depth):
+            pairs = WIRINGS[wiring](inputs if layer == 0 else width, width, wires)
+            self.register_buffer(f"wiring_{layer}", torch.from_numpy(pairs))
+            self.logits.append(nn.Parameter(_initial_logits(values, width, init, init_scale, init_bias)))
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+
+    def wiring(self, layer: int) -> torch.Tensor:
+        """(2, width) int32: the two inputs of every neuron of a layer."""
+        return self.get_buffer(f"wiring_{layer}")
+
+    def forward(self, bits: torch.Tensor, mode: str | None = None, draw: int = 0) -> torch.Tensor:
+        """(batch, classes) scores of (batch, inputs) bits; scores are the group sums over group_temperature.
+
+        mode: one of estimator.MODES; by default train_mode while training and discrete in evaluation.
+        In training every call is one step: it draws fresh noise, shared by the batch, and advances `iteration`.
+        Outside training, draw picks one of the evaluation's own noise draws at this iteration.
+        """
+        mode = mode or ("train_mode" if self.training else "discrete")
+        if self.training:
+            keys = sampling_keys(self.noise_seed, int(self.iteration), self.depth)
+            self.iteration += 1
+        else:
+            keys = self.evaluation_keys(draw)
+        # [neuron][batch]: a neuron's batch is contiguous, so gathers move whole rows.
+        x = bits.to(self.logits[0].dtype).t().contiguous()
+        for layer in range(self.depth):
+            x = self._layer(x, layer, mode, keys[layer])
+        return x.view(self.classes, -1, x.shape[1]).sum(1).t() / self.group_temperature
+
+    def evaluation_keys(self, draw: int) -> list[tuple[int, int]]:
+        """Noise keys of one evaluation draw; a stream of its own, so that evaluating changes no training."""
+        return sampling_keys(self.evaluation_noise_seed + draw, int(self.iteration), self.depth)
+
+    def _layer(self, x: torch.Tensor, layer: int, mode: str, key: tuple[int, int]) -> torch.Tensor:
+        c = gate_coefficients(gate_weights(self.logits[layer], self.estimator, mode, key)).unsqueeze(-1)
+        x = scale_gradient(x, self.estimator.grad_factor)
+        a, b = (x.index_select(0, wire) for wire in self.wiring(layer))
+        return c[:, 0] + c[:, 1] * a + (c[:, 2] + c[:, 3] * a) * b
+
+
+def _initial_logits(generator: np.random.Generator, width: int, init: str, scale: float, bias: float) -> torch.Tensor:
+    """N(0, scale^2); residual adds `bias` to the gate that passes its first input on."""
+    logits = generator.standard_normal((width, GATES), dtype=np.float32) * np.float32(scale)
+    if init == "residual":
+        logits[:, PASS_A] += np.float32(bias)
+    return torch.from_numpy(logits)
