@@ -1,4 +1,4 @@
-"""What is known of each data set before any file is read: its shape, its classes, its files and where they come from."""
+"""What is known of each data set before any file is read: shape, classes, files and where they come from."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -41,9 +41,17 @@ class DatasetInfo:
         return self.channels * self.rows * self.columns
 
 
-IDX_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
-MNIST_HOSTS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+MNIST_HOSTS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
 
 FASHION_MNIST_HOSTS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -54,7 +62,9 @@ CIFAR_HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
 def _idx_downloads(hosts: tuple[str, ...], *sha256: str) -> tuple[Download, ...]:
-    return tuple(Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True))
+    return tuple(
+        Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True)
+    )
 
 
 DATASETS = {

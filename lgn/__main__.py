@@ -1,0 +1,5 @@
+import sys
+
+from lgn.cli import main
+
+sys.exit(main())

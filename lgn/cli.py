@@ -1,0 +1,150 @@
+"""The command line: lgn train | evaluate | fetch | design | keys. Each is one call of the library."""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+import yaml
+
+from lgn.errors import LgnError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; wrong input prints one line on standard error and returns 2."""
+    # Spinning OpenMP threads starve the other runs on the machine; must be set before torch loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except LgnError as error:
+        print(f"lgn: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("lgn: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lgn", description="Train and evaluate logic gate networks.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    train = commands.add_parser("train", help="train one run and write its record")
+    train.add_argument("settings", nargs="+", metavar="key=value", help="the run's settings (see config/README.md)")
+    train.add_argument("--output", type=Path, required=True, help="directory of the record")
+    train.add_argument("--backend", default="auto")
+    train.add_argument("--device", default="auto")
+    train.add_argument("--threads", type=int, default=1)
+    _add_data_dir(train)
+    train.set_defaults(command=_train)
+
+    evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
+    evaluate.add_argument("record", type=Path, help="directory of a record")
+    evaluate.add_argument("--backend", default="auto")
+    evaluate.add_argument("--device", default="auto")
+    _add_data_dir(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
+    fetch.add_argument("dataset")
+    fetch.add_argument("--report", type=Path, default=None, help="write what was found to this JSON file")
+    _add_data_dir(fetch)
+    fetch.set_defaults(command=_fetch)
+
+    design = commands.add_parser("design", help="print the runs of a preset as CSV")
+    design.add_argument("preset", type=Path, help="YAML file, such as config/default.yaml")
+    design.set_defaults(command=_design)
+
+    keys = commands.add_parser("keys", help="print config/README.md, made from the typed model")
+    keys.set_defaults(command=_keys)
+    return parser
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, default=None, help="folder of the data files (default: LGN_DATA, or data)")
+
+
+def _data_dir(options: argparse.Namespace) -> Path:
+    from lgn.data import default_data_dir
+
+    return options.data_dir or default_data_dir()
+
+
+def parse_settings(pairs: list[str]) -> dict[str, object]:
+    """key=value strings to a mapping, values as in YAML. Raises LgnError for a pair without `=` or a key given twice."""
+    settings = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise LgnError(f"{pair!r}: is not a setting; allowed: key=value")
+        if key in settings:
+            raise LgnError(f"{key}: is given twice")
+        try:
+            settings[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise LgnError(f"{key}: {value!r} is not a value; allowed: a YAML scalar") from None
+    return settings
+
+
+def _train(options: argparse.Namespace) -> None:
+    from lgn.config import parse_execution, parse_run
+    from lgn.progress import Progress
+    from lgn.training import train
+
+    run = parse_run(parse_settings(options.settings), "lgn train")
+    execution = parse_execution(
+        {"backend": options.backend, "device": options.device, "threads": options.threads}, "lgn train"
+    )
+    progress = Progress(run.run_id, run.iterations)
+    try:
+        record = train(run, options.output, _data_dir(options), execution, progress)
+    finally:
+        progress.close()
+    final = record["final"]
+    print(
+        f"{run.run_id}: {record['status']} after {final['iteration']} iterations and {final['training_seconds']:.1f} s "
+        f"of training, discrete test accuracy {final['test_accuracy_discrete']:.4f}"
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from lgn.training import evaluate_record
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("column", "recorded", "now"))
+    for column, (recorded, now) in evaluate_record(
+        options.record, _data_dir(options), options.backend, options.device
+    ).items():
+        writer.writerow((column, recorded, f"{now:.7g}"))
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from lgn.data import describe, fetch
+    from lgn.records import write_json
+
+    fetch(options.dataset, _data_dir(options))
+    found = describe(options.dataset, _data_dir(options))
+    print(", ".join(f"{key} {value}" for key, value in found.items()))
+    if options.report:
+        write_json(options.report, found)
+
+
+def _design(options: argparse.Namespace) -> None:
+    from lgn.config import Run, expand, read_preset
+
+    writer = csv.DictWriter(sys.stdout, ("run_id", "method", *Run.model_fields), lineterminator="\n")
+    writer.writeheader()
+    for run in expand(read_preset(options.preset)):
+        writer.writerow({"run_id": run.run_id, "method": run.method, **run.model_dump()})
+
+
+def _keys(options: argparse.Namespace) -> None:
+    from lgn.config_reference import config_reference
+
+    print(config_reference(), end="")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

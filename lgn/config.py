@@ -1,0 +1,282 @@
+"""The typed model of a run and of a preset, and how a preset expands into runs.
+
+A run is one point of the design; everything that decides its outcome is a field of Run and nothing else is.
+"""
+
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lgn.datasets import DATASETS
+from lgn.errors import LgnError
+from lgn.estimator import Estimator
+
+METHODS = {
+    "dlgn": {"noise": "none", "straight_through": False, "temperature": 1.0},
+    "glgn": {"noise": "gumbel", "straight_through": True},
+    "gumbel_soft": {"noise": "gumbel", "straight_through": False},
+    "hard_st": {"noise": "none", "straight_through": True, "temperature": 1.0},
+}
+"""Shorthands for `method` in a sweep. DLGN's softmax has no temperature in the paper: 1, and so for Hard-ST."""
+
+METHOD_LABELS = {"dlgn": "DLGN", "glgn": "GLGN", "gumbel_soft": "Gumbel soft", "hard_st": "Hard-ST"}
+
+
+def method_name(noise: str, straight_through: bool) -> str:
+    """The method's name in run ids and tables: the paper's four, `gaussian_st` and its like for other noises."""
+    for name, keys in METHODS.items():
+        if (keys["noise"], keys["straight_through"]) == (noise, straight_through):
+            return name
+    return f"{noise}_{'st' if straight_through else 'soft'}"
+
+
+def method_label(method: str) -> str:
+    """The method's name in legends: DLGN, GLGN, Gumbel soft, Hard-ST, Gaussian ST, ..."""
+    if method in METHOD_LABELS:
+        return METHOD_LABELS[method]
+    noise, suffix = method.rsplit("_", 1)
+    return f"{noise.capitalize()} {'ST' if suffix == 'st' else suffix}"
+
+
+class Run(BaseModel):
+    """One training: a point of the design. A default is part of a run's meaning: changing one changes results."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    dataset: Annotated[Literal[*DATASETS], Field(description="data set to train on")]
+    thresholds: Annotated[int, Field(ge=1, le=255, description="thermometer bits a channel value")]
+    threshold_placement: Annotated[
+        Literal["uniform", "quantile"],
+        Field(description="equally spaced over the value range, or at quantiles of the training images' positive values"),
+    ] = "uniform"
+    validation_share: Annotated[
+        float, Field(ge=0, le=0.5, description="share of the training images held out, the same ones for every seed")
+    ] = 0.1
+    depth: Annotated[int, Field(ge=1, le=1000, description="number of layers")]
+    width: Annotated[int, Field(ge=2, le=2**27, description="neurons a layer; a multiple of the number of classes")]
+    wiring: Annotated[
+        Literal["random", "unique"],
+        Field(description="who reads whom: every input about equally often, or no pair twice and near pairs first"),
+    ] = "random"
+    init: Annotated[
+        Literal["gaussian", "residual"],
+        Field(description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on"),
+    ] = "gaussian"
+    init_scale: Annotated[float, Field(ge=0, le=1000, description="standard deviation of the initial logits")] = 1.0
+    init_bias: Annotated[
+        float, Field(ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit")
+    ] = 0.0
+    noise: Annotated[
+        Literal["none", "gumbel", "gaussian", "logistic", "uniform"],
+        Field(description="noise on the logits in training, all of variance pi^2/6"),
+    ]
+    temperature: Annotated[float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")]
+    straight_through: Annotated[
+        bool, Field(description="forward with the argmax gate, gradient of the soft weights (on) or soft weights in both (off)")
+    ]
+    grad_factor: Annotated[
+        float, Field(gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)")
+    ] = 1.0
+    group_temperature: Annotated[
+        float, Field(gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)")
+    ]
+    learning_rate: Annotated[float, Field(gt=0, le=100, description="learning rate of Adam")] = 0.01
+    batch_size: Annotated[int, Field(ge=1, le=2**20, description="images a training step")] = 128
+    iterations: Annotated[int, Field(ge=1, le=10**9, description="training steps, at most")]
+    time_budget_seconds: Annotated[
+        float | None, Field(gt=0, description="training seconds after which the run ends early, or null")
+    ] = None
+    evaluations: Annotated[
+        int, Field(ge=2, le=10**5, description="rows of history aimed at: half evenly, half logarithmically spaced")
+    ] = 80
+    train_evaluation_images: Annotated[
+        int, Field(ge=1, description="training images, at most, that train accuracy is measured on")
+    ] = 10_000
+    seed: Annotated[
+        int, Field(ge=0, lt=2**63, description="decides wiring, logits, noise and data order through separate streams")
+    ]
+
+    @model_validator(mode="after")
+    def _fits(self):
+        info = DATASETS[self.dataset]
+        inputs = self.thresholds * info.pixels
+        if self.thresholds > info.max_value:
+            raise ValueError(
+                f"thresholds: {self.thresholds} on {self.dataset}, whose values go up to {info.max_value}; "
+                f"allowed: 1 to {info.max_value}"
+            )
+        if self.width % info.classes:
+            raise ValueError(
+                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
+                f"allowed: multiples of {info.classes}"
+            )
+        if self.wiring == "unique":
+            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
+                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
+                if not low <= self.width <= high:
+                    raise ValueError(f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}")
+        if self.init == "gaussian" and self.init_bias:
+            raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
+        if self.evaluations > self.iterations + 1:
+            raise ValueError(f"evaluations: {self.evaluations}; allowed: at most iterations + 1 = {self.iterations + 1}")
+        return self
+
+    @property
+    def method(self) -> str:
+        return method_name(self.noise, self.straight_through)
+
+    @property
+    def estimator(self) -> Estimator:
+        return Estimator(self.noise, self.temperature, self.straight_through, self.grad_factor)
+
+    @property
+    def hash(self) -> str:
+        """Ten hex digits of everything that decides the outcome.
+
+        Fields at their default are left out, so that a field added later does not rename the runs there are.
+        """
+        stated = self.model_dump(exclude_defaults=True)
+        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The readable parts of the run's id, in order."""
+        shown = {"dataset": self.dataset, "method": self.method, "depth": self.depth, "width": self.width}
+        shown |= {"temperature": f"{self.temperature:g}", "seed": self.seed, "hash": self.hash}
+        return {name: str(value) for name, value in shown.items()}
+
+    @property
+    def run_id(self) -> str:
+        """dataset~digits_method~glgn_..._hash~1a2b3c4d5e: readable, globbable, unique."""
+        return "_".join(f"{name}~{value}" for name, value in self.labels.items())
+
+
+class Sweep(BaseModel):
+    """One ablation: `set` overrides the base run, `vary` takes the product of its lists.
+
+    `method` may stand in either for (noise, straight_through, temperature), see METHODS.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    set: Annotated[dict[str, Any], Field(description="keys of the base run that this sweep overrides")] = {}
+    vary: Annotated[dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")] = {}
+    seeds: Annotated[list[int] | None, Field(min_length=1, description="this sweep's own seeds")] = None
+
+
+class Execution(BaseModel):
+    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: Annotated[
+        Literal["auto", "torch", "numba"], Field(description="training kernels; auto: numba on a CPU, torch on a GPU")
+    ] = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")] = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")] = 1
+
+
+class Preset(BaseModel):
+    """A study: a base run, seeds and the sweeps over it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="names the folders below results/ and paper_figures/")
+    ]
+    base: Annotated[dict[str, Any], Field(description="keys of the run that every run shares unless a sweep says otherwise")]
+    seeds: Annotated[list[int], Field(min_length=1, description="seeds of every sweep that states none")]
+    sweeps: Annotated[list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")]
+    execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
+    data_dir: Annotated[
+        str | None, Field(min_length=1, description="folder of the data files; null: LGN_DATA, or data")
+    ] = None
+    results_dir: Annotated[str, Field(min_length=1, description="folder of the run records")] = "results"
+    figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = "paper_figures"
+
+
+def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
+    """A validated Run. Raises LgnError naming `where`, the key, its value and what is allowed."""
+    return _validated(Run, settings, where)
+
+
+def parse_execution(settings: dict[str, Any], where: str = "execution") -> "Execution":
+    """A validated Execution. Raises LgnError as parse_run does."""
+    return _validated(Execution, settings, where)
+
+
+def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
+    """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
+    preset = _validated(Preset, config, where)
+    expand(preset, where)
+    return preset
+
+
+def read_preset(path: Path | str) -> Preset:
+    """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
+    if not isinstance(config, dict):
+        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
+    return parse_preset(config, str(path))
+
+
+def expand(preset: Preset, where: str = "config") -> list[Run]:
+    """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
+    runs: dict[str, Run] = {}
+    for index, sweep in enumerate(preset.sweeps):
+        place = f"{where}: sweeps[{index}]"
+        for values in itertools.product(*sweep.vary.values()):
+            stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
+            if "seed" in stated or "seed" in preset.base:
+                raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
+            settings = preset.base | _spell_out_method(stated, place)
+            for seed in sweep.seeds or preset.seeds:
+                run = parse_run(settings | {"seed": seed}, place)
+                runs.setdefault(run.hash, run)
+    return list(runs.values())
+
+
+def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
+    if "method" not in stated:
+        return stated
+    method = stated["method"]
+    if method not in METHODS:
+        raise LgnError(f"{place}: method: {method!r} is unknown; allowed: {', '.join(METHODS)} (or noise and straight_through)")
+    return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
+
+
+def _validated(model: type[BaseModel], data: dict[str, Any], where: str):
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise LgnError(f"{where}: {_one_line(model, error.errors()[0])}") from None
+
+
+def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(_keys_at(model, error['loc']))}"
+    if error["type"] == "missing":
+        return f"{key}: is missing and has no default"
+    if error["type"] == "value_error":
+        return error["msg"].removeprefix("Value error, ")
+    message = error["msg"].removeprefix("Input should be ")
+    return f"{key}: {error['input']!r} is not allowed; allowed: {message}"
+
+
+def _keys_at(model: type[BaseModel], location: tuple) -> list[str]:
+    """The keys allowed where an unknown one stood."""
+    for part in location[:-1]:
+        if part == "sweeps":
+            model = Sweep
+        elif part == "execution":
+            model = Execution
+    return list(model.model_fields)

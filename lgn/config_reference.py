@@ -1,0 +1,80 @@
+"""config/README.md and the JSON schema, made from the typed model so that they cannot fall behind it."""
+
+import json
+
+from pydantic import BaseModel
+
+from lgn.config import METHOD_LABELS, METHODS, Execution, Preset, Run, Sweep
+
+_HEAD = """# Configuration
+
+Made from the typed model by `python -m lgn keys > config/README.md`; a test keeps the two in step.
+
+A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; without a file it is
+`config/default.yaml`. Any key can be overridden for one call: `--config results_dir=/scratch/results`.
+
+| preset | what it is |
+|---|---|
+| `smoke.yaml` | digits, tiny nets, 2 seeds, all four methods: does the installation work? |
+| `default.yaml` | digits, the four methods at two depths, temperatures and noise types: the claims at desk scale |
+| `cifar10.yaml` | CIFAR-10 at the size of a workstation |
+| `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
+
+A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two
+sweeps share run once. `method` stands for noise, straight_through and, where the method fixes it, temperature:
+
+| method | label | stands for |
+|---|---|---|
+"""
+
+
+def config_reference() -> str:
+    """The text of config/README.md."""
+    methods = "".join(
+        f"| `{name}` | {METHOD_LABELS[name]} | {', '.join(f'{k}: {_shown(v)}' for k, v in keys.items())} |\n"
+        for name, keys in METHODS.items()
+    )
+    parts = [
+        _HEAD + methods,
+        _table("Keys of a preset", Preset),
+        _table("Keys of a sweep", Sweep),
+        _table("Keys of `execution`", Execution),
+        _table("Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run),
+    ]
+    return "\n".join(parts)
+
+
+def config_schema() -> str:
+    """workflow/schemas/config.schema.json: the preset's JSON schema, for editors."""
+    return json.dumps(Preset.model_json_schema(), indent=2) + "\n"
+
+
+def _table(title: str, model: type[BaseModel]) -> str:
+    properties = model.model_json_schema()["properties"]
+    lines = [f"## {title}\n", "| key | allowed | default | meaning |", "|---|---|---|---|"]
+    for key, field in model.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            default = "see below"
+        else:
+            default = "required" if field.is_required() else f"`{_shown(field.default)}`"
+        lines.append(f"| `{key}` | {_allowed(properties[key])} | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _allowed(schema: dict) -> str:
+    """What a JSON schema allows, in a few words."""
+    if "anyOf" in schema:
+        return " or ".join(_allowed(option) for option in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "$ref" in schema:
+        return "mapping"
+    kind = {"object": "mapping", "array": "list", "boolean": "`true`, `false`"}.get(schema["type"], schema["type"])
+    bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    limits = [f"{sign} {schema[name]:.10g}" for name, sign in bounds.items() if name in schema]
+    return f"{kind} {', '.join(limits)}".strip()
+
+
+def _shown(value) -> str:
+    """A value as YAML spells it."""
+    return json.dumps(value) if not isinstance(value, str) else value

@@ -1,0 +1,50 @@
+"""A preset as the workflow needs it: tables, paths and command-line arguments of its runs."""
+
+import json
+
+import pandas as pd
+
+from lgn.config import Preset, Run, expand
+
+BYTES_A_GATE = 16 * 4 * 4
+"""Logits, two moments and gradients or weights, sixteen float32 each."""
+
+
+class Design:
+    """The runs of one preset, by the hash in their id."""
+
+    def __init__(self, preset: Preset):
+        self.preset = preset
+        self.runs: dict[str, Run] = {run.hash: run for run in expand(preset)}
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """A row a run, the parts of its id as strings: what Paramspace makes paths of."""
+        return pd.DataFrame([run.labels for run in self.runs.values()])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a run: run_id, method and every setting."""
+        rows = [{"run_id": run.run_id, "method": run.method, **run.model_dump()} for run in self.runs.values()]
+        return pd.DataFrame(rows)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that the runs need."""
+        return sorted({run.dataset for run in self.runs.values()})
+
+    def arguments(self, run_hash: str) -> list[str]:
+        """key=value arguments of `lgn train` for one run: all its settings, so that the command stands alone."""
+        settings = self.runs[run_hash].model_dump()
+        return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()]
+
+    def memory_mb(self, run_hash: str) -> int:
+        """A generous bound on a run's memory: Python with torch, the net, the activations of a batch."""
+        run = self.runs[run_hash]
+        network = run.depth * run.width * (2 * BYTES_A_GATE + 8 * run.batch_size)
+        return 1500 + network // 2**20
+
+
+def write_table(table: pd.DataFrame, path: str) -> None:
+    """A table as CSV."""
+    table.to_csv(path, index=False, lineterminator="\n")

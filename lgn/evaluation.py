@@ -1,0 +1,42 @@
+"""Accuracy of a network in its three modes on the three splits."""
+
+import numpy as np
+
+from lgn.estimator import MODES, Estimator
+from lgn.kernels import Engine
+from lgn.metrics import accuracy
+
+TRAIN_MODE_DRAWS = 8
+"""Train mode is itself random: each eighth of the images sees its own draw of the noise, which averages over draws."""
+
+SPLITS = ("train", "validation", "test")
+
+
+def mode_scores(engine: Engine, estimator: Estimator, images: np.ndarray, mode: str) -> np.ndarray:
+    """(n, classes) scores of images (n, pixels) in one mode."""
+    if mode == "train_mode" and estimator.noise == "none":
+        # Without noise, training computes with the argmax gates (straight_through) or the soft ones: the same numbers.
+        mode = "discrete" if estimator.straight_through else "soft"
+    if mode != "train_mode":
+        return engine.scores(images, mode)
+    parts = np.array_split(images, min(TRAIN_MODE_DRAWS, max(1, len(images))))
+    return np.concatenate([engine.scores(part, mode, draw) for draw, part in enumerate(parts)])
+
+
+def accuracy_columns(
+    engine: Engine, estimator: Estimator, splits: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
+    """History columns {split}_accuracy_{mode} and the two gaps on the test split.
+
+    splits: name -> (images (n, pixels) uint8, labels (n,) int64). discretization_gap is
+    |train_mode - discrete| as in the official code, soft_discretization_gap is |soft - discrete|.
+    """
+    row = {}
+    for split, (images, labels) in splits.items():
+        for mode in MODES:
+            scores = mode_scores(engine, estimator, images, mode) if len(labels) else np.empty((0, 1))
+            row[f"{split}_accuracy_{mode}"] = accuracy(scores, labels)
+    discrete = row["test_accuracy_discrete"]
+    row["discretization_gap"] = abs(row["test_accuracy_train_mode"] - discrete)
+    row["soft_discretization_gap"] = abs(row["test_accuracy_soft"] - discrete)
+    return row

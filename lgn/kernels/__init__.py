@@ -1,0 +1,61 @@
+"""Backends: ways to train and evaluate the same LogicNetwork, chosen by device and overridable.
+
+Each is a class with the Engine's methods; the same seed gives the same wiring, logits, noise and batches in all.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from lgn.errors import LgnError
+from lgn.network import LogicNetwork
+
+BACKENDS = ("auto", "torch", "numba")
+
+
+class Engine(Protocol):
+    """Owns the optimiser (Adam, torch's defaults) of one network; the network's parameters are always current."""
+
+    name: str
+
+    def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        """One training step on (batch, pixels) uint8 and (batch,) int64; advances network.iteration."""
+
+    def mean_loss(self) -> float:
+        """Mean training loss of the steps since the last call; NaN without one."""
+
+    def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
+        """(n, classes) float32 scores in one of estimator.MODES; changes nothing."""
+
+    def synchronize(self) -> None:
+        """Returns when all work handed to the device is done."""
+
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32."""
+
+    def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
+        """Takes the moments back; the step count is network.iteration."""
+
+
+def make_engine(
+    network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, backend: str = "auto", device: str = "auto"
+) -> Engine:
+    """The engine for this network. Raises LgnError for a backend or device that cannot run here."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise LgnError(f"device: {device} was asked for, but torch sees no GPU here; allowed: cpu")
+    if backend == "auto":
+        backend = "numba" if device == "cpu" else "torch"
+    if backend == "numba":
+        if device != "cpu":
+            raise LgnError(f"backend: numba runs on the cpu, not on device {device}; allowed there: torch")
+        from lgn.kernels.numba_engine import NumbaEngine
+
+        return NumbaEngine(network, thresholds, learning_rate)
+    if backend == "torch":
+        from lgn.kernels.reference import ReferenceEngine
+
+        return ReferenceEngine(network, thresholds, learning_rate, device)
+    raise LgnError(f"backend: {backend!r} is unknown; allowed: {', '.join(BACKENDS)}")

@@ -1,0 +1,66 @@
+"""The torch backend: the network's own forward, autograd and torch's Adam. Readable, and what all others are tested against."""
+
+import numpy as np
+import torch
+
+from lgn.network import LogicNetwork
+
+
+class ReferenceEngine:
+    """Trains and evaluates a LogicNetwork on one device (see lgn.kernels.Engine)."""
+
+    name = "torch"
+
+    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, device: str):
+        self.network = network.to(device)
+        self.device = device
+        self.thresholds = torch.from_numpy(thresholds).to(device)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+        self._loss_sum = torch.zeros((), device=device)
+        self._loss_count = 0
+
+    def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        self.network.train()
+        scores = self.network(self._encode(pixels))
+        loss = torch.nn.functional.cross_entropy(scores, torch.from_numpy(labels).to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self._loss_sum += loss.detach()
+        self._loss_count += 1
+
+    def mean_loss(self) -> float:
+        mean = float(self._loss_sum) / self._loss_count if self._loss_count else float("nan")
+        self._loss_sum.zero_()
+        self._loss_count = 0
+        return mean
+
+    @torch.no_grad()
+    def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
+        self.network.eval()
+        return self.network(self._encode(pixels), mode, draw).cpu().numpy()
+
+    def synchronize(self) -> None:
+        if self.device != "cpu":
+            torch.cuda.synchronize(self.device)
+
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        moments = {}
+        for layer, logits in enumerate(self.network.logits):
+            state = self.optimizer.state.get(logits, {})
+            moments[f"adam_m.{layer}"] = state.get("exp_avg", torch.zeros_like(logits)).detach().cpu()
+            moments[f"adam_v.{layer}"] = state.get("exp_avg_sq", torch.zeros_like(logits)).detach().cpu()
+        return moments
+
+    def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
+        for layer, logits in enumerate(self.network.logits):
+            self.optimizer.state[logits] = {
+                "step": torch.tensor(float(self.network.iteration)),
+                "exp_avg": moments[f"adam_m.{layer}"].clone().to(self.device),
+                "exp_avg_sq": moments[f"adam_v.{layer}"].clone().to(self.device),
+            }
+
+    def _encode(self, pixels: np.ndarray) -> torch.Tensor:
+        """(batch, thresholds * pixels) bool of (batch, pixels) bytes; the threshold is the slowest index."""
+        bytes_ = torch.from_numpy(pixels).to(self.device)
+        return (bytes_[:, None, :] > self.thresholds).flatten(1)

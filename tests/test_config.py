@@ -1,0 +1,161 @@
+"""The typed config: what expands, what is refused, and in which words."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lgn.cli import main, parse_settings
+from lgn.config import METHODS, Run, expand, method_label, method_name, parse_preset, parse_run, read_preset
+from lgn.config_reference import config_reference, config_schema
+from lgn.design import Design
+from lgn.errors import LgnError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RUN = dict(
+    dataset="digits", thresholds=8, depth=6, width=500, noise="gumbel", temperature=0.1, straight_through=True,
+    group_temperature=5.0, iterations=1000, seed=0,
+)  # fmt: skip
+
+
+def preset(**overrides):
+    base = {key: value for key, value in RUN.items() if key not in ("seed", "noise", "straight_through")}
+    config = {"preset": "test", "base": base, "seeds": [0, 1], "sweeps": [{"vary": {"method": list(METHODS)}}]}
+    return config | overrides
+
+
+def test_a_sweep_is_the_product_of_its_lists_for_every_seed():
+    runs = expand(parse_preset(preset(sweeps=[{"vary": {"method": ["dlgn", "glgn"], "depth": [4, 12]}}])))
+    assert [(r.method, r.depth, r.seed) for r in runs] == [
+        (method, depth, seed) for method in ("dlgn", "glgn") for depth in (4, 12) for seed in (0, 1)
+    ]
+
+
+def test_a_run_shared_by_two_sweeps_runs_once():
+    sweeps = [{"vary": {"method": ["glgn"]}}, {"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 0.5]}}]
+    assert len(expand(parse_preset(preset(sweeps=sweeps)))) == 4
+
+
+def test_method_fixes_dlgns_temperature_but_a_sweep_may_say_otherwise():
+    sweeps = [{"vary": {"method": ["dlgn", "glgn"]}}, {"set": {"method": "dlgn", "temperature": 0.5}}]
+    runs = expand(parse_preset(preset(sweeps=sweeps, seeds=[0])))
+    assert [(r.method, r.temperature) for r in runs] == [("dlgn", 1.0), ("glgn", 0.1), ("dlgn", 0.5)]
+
+
+def test_method_names_and_labels():
+    names = [method_name(n, s) for n, s in (("none", False), ("gumbel", True), ("gumbel", False), ("none", True))]
+    assert [method_label(name) for name in names] == ["DLGN", "GLGN", "Gumbel soft", "Hard-ST"]
+    assert method_label(method_name("gaussian", True)) == "Gaussian ST"
+    assert method_label(method_name("uniform", False)) == "Uniform soft"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("dataset", "cifar10"), ("thresholds", 7), ("threshold_placement", "quantile"), ("validation_share", 0.2),
+        ("depth", 7), ("width", 600), ("wiring", "unique"), ("init_scale", 2.0), ("noise", "none"), ("temperature", 0.2),
+        ("straight_through", False), ("grad_factor", 2.0), ("group_temperature", 6.0), ("learning_rate", 0.02),
+        ("batch_size", 64), ("iterations", 2000), ("time_budget_seconds", 3600.0), ("evaluations", 50),
+        ("train_evaluation_images", 500), ("seed", 1),
+    ],
+)  # fmt: skip
+def test_touching_any_value_changes_the_runs_hash(key, value):
+    assert parse_run(RUN | {key: value}).hash != parse_run(RUN).hash
+
+
+def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
+    assert parse_run(RUN).hash == parse_run(dict(reversed(RUN.items())) | {"temperature": "0.1"}).hash
+    assert parse_run(RUN | {"learning_rate": 0.01}).hash == parse_run(RUN).hash
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"widht": 3}, "widht: unknown key; allowed: dataset, thresholds"),
+        ({"width": 501}, "width: 501 does not divide into the 10 classes of digits; allowed: multiples of 10"),
+        ({"width": 200, "wiring": "unique"}, "width: 200 with wiring unique on 512 inputs; allowed: 256 to 130816"),
+        ({"temperature": -1}, "temperature: -1 is not allowed; allowed: greater than 0"),
+        ({"temperature": float("nan")}, "temperature: nan is not allowed"),
+        ({"dataset": "; rm -rf"}, "dataset: '; rm -rf' is not allowed; allowed: 'digits', 'mnist'"),
+        ({"thresholds": 17}, "thresholds: 17 on digits, whose values go up to 16; allowed: 1 to 16"),
+        ({"noise": "cauchy"}, "noise: 'cauchy' is not allowed; allowed: 'none', 'gumbel'"),
+        ({"init_bias": 5}, "init_bias: 5.0 with init gaussian; allowed: 0 (or init residual)"),
+        ({"evaluations": 5000}, "evaluations: 5000; allowed: at most iterations + 1 = 1001"),
+        ({"depth": 0}, "depth: 0 is not allowed; allowed: greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_run_is_refused_in_one_line(change, words):
+    with pytest.raises(LgnError) as refused:
+        parse_run(RUN | change, "here")
+    message = str(refused.value)
+    assert message.startswith(f"here: {words}")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"typo": 1}, "config: typo: unknown key; allowed: preset, base, seeds"),
+        ({"seeds": []}, "config: seeds: [] is not allowed"),
+        ({"preset": "../up"}, "config: preset: '../up' is not allowed"),
+        ({"sweeps": [{"varry": {}}]}, "config: sweeps.0.varry: unknown key; allowed: set, vary, seeds"),
+        ({"sweeps": [{"vary": {"method": ["magic"]}}]}, "config: sweeps[0]: method: 'magic' is unknown; allowed: dlgn"),
+        ({"sweeps": [{"vary": {"seed": [1]}}]}, "config: sweeps[0]: seed: is not set by hand"),
+        ({"execution": {"threads": 0}}, "config: execution.threads: 0 is not allowed"),
+        ({"execution": {"device": "tpu"}}, "config: execution.device: 'tpu' is not allowed"),
+    ],
+)
+def test_a_wrong_preset_is_refused_in_one_line(change, words):
+    with pytest.raises(LgnError) as refused:
+        parse_preset(preset(**change))
+    assert str(refused.value).startswith(words)
+    assert "\n" not in str(refused.value)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_as_a_preset_are_refused_in_one_line(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("preset") / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(LgnError) as refused:
+        read_preset(path)
+    assert "\n" not in str(refused.value) and "x.yaml" in str(refused.value)
+
+
+def test_every_shipped_preset_is_valid():
+    names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+    assert names == ["cifar10", "default", "paper", "smoke"]
+    for name in names:
+        loaded = read_preset(ROOT / "config" / f"{name}.yaml")
+        assert loaded.preset == name
+        assert len(Design(loaded).labels) == len(Design(loaded).table) > 1
+
+
+def test_no_key_is_dead():
+    """A key of a run exists because a shipped preset uses it with more than its default."""
+    used = set()
+    for path in (ROOT / "config").glob("*.yaml"):
+        for run in expand(read_preset(path)):
+            used |= {key for key, field in Run.model_fields.items() if getattr(run, key) != field.default}
+    assert used == set(Run.model_fields)
+
+
+def test_config_readme_and_schema_are_those_of_the_model():
+    assert (ROOT / "config/README.md").read_text() == config_reference(), "run: python -m lgn keys > config/README.md"
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config_schema()
+
+
+def test_design_arguments_reproduce_the_run():
+    design = Design(parse_preset(preset()))
+    for run_hash, run in design.runs.items():
+        assert parse_run(parse_settings(design.arguments(run_hash))) == run
+
+
+def test_command_line_refuses_in_one_line_with_status_2(tmp_path, capsys):
+    settings = [f"{key}={str(value).lower()}" for key, value in (RUN | {"width": 7}).items()]
+    assert main(["train", *settings, "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith("lgn: lgn train: width: 7 does not divide into the 10 classes of digits")
+    assert not (tmp_path / "out").exists()
+    assert main(["train", "depth", "--output", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "lgn: 'depth': is not a setting; allowed: key=value\n"
