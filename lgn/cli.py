@@ -32,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     train = commands.add_parser("train", help="train one run and write its record")
-    train.add_argument("settings", nargs="+", metavar="key=value", help="the run's settings (see config/README.md)")
+    train.add_argument(
+        "settings", nargs="+", metavar="key=value", help="the run's settings (see config/README.md)"
+    )
     train.add_argument("--output", type=Path, required=True, help="directory of the record")
     train.add_argument("--backend", default="auto")
     train.add_argument("--device", default="auto")
@@ -63,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, default=None, help="folder of the data files (default: LGN_DATA, or data)")
+    parser.add_argument(
+        "--data-dir", type=Path, default=None, help="folder of the data files (default: LGN_DATA, or data)"
+    )
 
 
 def _data_dir(options: argparse.Namespace) -> Path:
@@ -73,7 +77,7 @@ def _data_dir(options: argparse.Namespace) -> Path:
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
-    """key=value strings to a mapping, values as in YAML. Raises LgnError for a pair without `=` or a key given twice."""
+    """key=value strings to a mapping, values as in YAML. Raises LgnError where `=` is missing or a key stands twice."""
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

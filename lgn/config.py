@@ -52,22 +52,35 @@ class Run(BaseModel):
     thresholds: Annotated[int, Field(ge=1, le=255, description="thermometer bits a channel value")]
     threshold_placement: Annotated[
         Literal["uniform", "quantile"],
-        Field(description="equally spaced over the value range, or at quantiles of the training images' positive values"),
+        Field(
+            description="equally spaced over the value range, or at quantiles of the training images' positive values"
+        ),
     ] = "uniform"
     validation_share: Annotated[
-        float, Field(ge=0, le=0.5, description="share of the training images held out, the same ones for every seed")
+        float,
+        Field(
+            ge=0, le=0.5, description="share of the training images held out, the same ones for every seed"
+        ),
     ] = 0.1
     depth: Annotated[int, Field(ge=1, le=1000, description="number of layers")]
-    width: Annotated[int, Field(ge=2, le=2**27, description="neurons a layer; a multiple of the number of classes")]
+    width: Annotated[
+        int, Field(ge=2, le=2**27, description="neurons a layer; a multiple of the number of classes")
+    ]
     wiring: Annotated[
         Literal["random", "unique"],
-        Field(description="who reads whom: every input about equally often, or no pair twice and near pairs first"),
+        Field(
+            description="who reads whom: every input about equally often, or no pair twice and near pairs first"
+        ),
     ] = "random"
     init: Annotated[
         Literal["gaussian", "residual"],
-        Field(description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on"),
+        Field(
+            description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on"
+        ),
     ] = "gaussian"
-    init_scale: Annotated[float, Field(ge=0, le=1000, description="standard deviation of the initial logits")] = 1.0
+    init_scale: Annotated[
+        float, Field(ge=0, le=1000, description="standard deviation of the initial logits")
+    ] = 1.0
     init_bias: Annotated[
         float, Field(ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit")
     ] = 0.0
@@ -75,15 +88,23 @@ class Run(BaseModel):
         Literal["none", "gumbel", "gaussian", "logistic", "uniform"],
         Field(description="noise on the logits in training, all of variance pi^2/6"),
     ]
-    temperature: Annotated[float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")]
+    temperature: Annotated[
+        float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
+    ]
     straight_through: Annotated[
-        bool, Field(description="forward with the argmax gate, gradient of the soft weights (on) or soft weights in both (off)")
+        bool,
+        Field(
+            description="forward with the argmax gate, gradient of the soft weights (on) or soft weights in both (off)"
+        ),
     ]
     grad_factor: Annotated[
         float, Field(gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)")
     ] = 1.0
     group_temperature: Annotated[
-        float, Field(gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)")
+        float,
+        Field(
+            gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
+        ),
     ]
     learning_rate: Annotated[float, Field(gt=0, le=100, description="learning rate of Adam")] = 0.01
     batch_size: Annotated[int, Field(ge=1, le=2**20, description="images a training step")] = 128
@@ -92,13 +113,21 @@ class Run(BaseModel):
         float | None, Field(gt=0, description="training seconds after which the run ends early, or null")
     ] = None
     evaluations: Annotated[
-        int, Field(ge=2, le=10**5, description="rows of history aimed at: half evenly, half logarithmically spaced")
+        int,
+        Field(
+            ge=2, le=10**5, description="rows of history aimed at: half evenly, half logarithmically spaced"
+        ),
     ] = 80
     train_evaluation_images: Annotated[
         int, Field(ge=1, description="training images, at most, that train accuracy is measured on")
     ] = 10_000
     seed: Annotated[
-        int, Field(ge=0, lt=2**63, description="decides wiring, logits, noise and data order through separate streams")
+        int,
+        Field(
+            ge=0,
+            lt=2**63,
+            description="decides wiring, logits, noise and data order through separate streams",
+        ),
     ]
 
     @model_validator(mode="after")
@@ -119,11 +148,15 @@ class Run(BaseModel):
             for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
                 low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
                 if not low <= self.width <= high:
-                    raise ValueError(f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}")
+                    raise ValueError(
+                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
+                    )
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.evaluations > self.iterations + 1:
-            raise ValueError(f"evaluations: {self.evaluations}; allowed: at most iterations + 1 = {self.iterations + 1}")
+            raise ValueError(
+                f"evaluations: {self.evaluations}; allowed: at most iterations + 1 = {self.iterations + 1}"
+            )
         return self
 
     @property
@@ -165,7 +198,9 @@ class Sweep(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     set: Annotated[dict[str, Any], Field(description="keys of the base run that this sweep overrides")] = {}
-    vary: Annotated[dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")] = {}
+    vary: Annotated[
+        dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")
+    ] = {}
     seeds: Annotated[list[int] | None, Field(min_length=1, description="this sweep's own seeds")] = None
 
 
@@ -175,10 +210,15 @@ class Execution(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backend: Annotated[
-        Literal["auto", "torch", "numba"], Field(description="training kernels; auto: numba on a CPU, torch on a GPU")
+        Literal["auto", "torch", "numba"],
+        Field(description="training kernels; auto: numba on a CPU, torch on a GPU"),
     ] = "auto"
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")] = "auto"
-    threads: Annotated[int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")] = 1
+    device: Annotated[
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    ] = "auto"
+    threads: Annotated[
+        int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    ] = 1
 
 
 class Preset(BaseModel):
@@ -187,17 +227,28 @@ class Preset(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     preset: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="names the folders below results/ and paper_figures/")
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+            description="names the folders below results/ and paper_figures/",
+        ),
     ]
-    base: Annotated[dict[str, Any], Field(description="keys of the run that every run shares unless a sweep says otherwise")]
+    base: Annotated[
+        dict[str, Any],
+        Field(description="keys of the run that every run shares unless a sweep says otherwise"),
+    ]
     seeds: Annotated[list[int], Field(min_length=1, description="seeds of every sweep that states none")]
-    sweeps: Annotated[list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")]
+    sweeps: Annotated[
+        list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")
+    ]
     execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
     data_dir: Annotated[
         str | None, Field(min_length=1, description="folder of the data files; null: LGN_DATA, or data")
     ] = None
     results_dir: Annotated[str, Field(min_length=1, description="folder of the run records")] = "results"
-    figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = "paper_figures"
+    figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = (
+        "paper_figures"
+    )
 
 
 def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
@@ -249,7 +300,9 @@ def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
         return stated
     method = stated["method"]
     if method not in METHODS:
-        raise LgnError(f"{place}: method: {method!r} is unknown; allowed: {', '.join(METHODS)} (or noise and straight_through)")
+        raise LgnError(
+            f"{place}: method: {method!r} is unknown; allowed: {', '.join(METHODS)} (or noise and straight_through)"
+        )
     return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
 
 

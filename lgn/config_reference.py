@@ -39,7 +39,9 @@ def config_reference() -> str:
         _table("Keys of a preset", Preset),
         _table("Keys of a sweep", Sweep),
         _table("Keys of `execution`", Execution),
-        _table("Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run),
+        _table(
+            "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run
+        ),
     ]
     return "\n".join(parts)
 
@@ -69,7 +71,9 @@ def _allowed(schema: dict) -> str:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "$ref" in schema:
         return "mapping"
-    kind = {"object": "mapping", "array": "list", "boolean": "`true`, `false`"}.get(schema["type"], schema["type"])
+    kind = {"object": "mapping", "array": "list", "boolean": "`true`, `false`"}.get(
+        schema["type"], schema["type"]
+    )
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
     limits = [f"{sign} {schema[name]:.10g}" for name, sign in bounds.items() if name in schema]
     return f"{kind} {', '.join(limits)}".strip()

@@ -25,7 +25,9 @@ class Design:
     @property
     def table(self) -> pd.DataFrame:
         """A row a run: run_id, method and every setting."""
-        rows = [{"run_id": run.run_id, "method": run.method, **run.model_dump()} for run in self.runs.values()]
+        rows = [
+            {"run_id": run.run_id, "method": run.method, **run.model_dump()} for run in self.runs.values()
+        ]
         return pd.DataFrame(rows)
 
     @property
@@ -36,7 +38,10 @@ class Design:
     def arguments(self, run_hash: str) -> list[str]:
         """key=value arguments of `lgn train` for one run: all its settings, so that the command stands alone."""
         settings = self.runs[run_hash].model_dump()
-        return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()]
+        return [
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in settings.items()
+        ]
 
     def memory_mb(self, run_hash: str) -> int:
         """A generous bound on a run's memory: Python with torch, the net, the activations of a batch."""
@@ -45,6 +50,8 @@ class Design:
         return 1500 + network // 2**20
 
 
-def write_table(table: pd.DataFrame, path: str) -> None:
-    """A table as CSV."""
-    table.to_csv(path, index=False, lineterminator="\n")
+def write_design(design: Design, table: str, run_ids: str) -> None:
+    """The design as a CSV table, and the ids of its runs as lines of a text file."""
+    design.table.to_csv(table, index=False, lineterminator="\n")
+    with open(run_ids, "w", encoding="utf-8") as file:
+        file.writelines(f"{run_id}\n" for run_id in design.table["run_id"])

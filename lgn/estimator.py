@@ -57,7 +57,9 @@ def scale_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
     return x if factor == 1 else _GradFactor.apply(x, factor)
 
 
-def gate_weights(logits: torch.Tensor, estimator: Estimator, mode: str, key: tuple[int, int] | None) -> torch.Tensor:
+def gate_weights(
+    logits: torch.Tensor, estimator: Estimator, mode: str, key: tuple[int, int] | None
+) -> torch.Tensor:
     """(width, 16) weights of the gates, differentiable in the logits (width, 16).
 
     key: noise.layer_key of this layer and step; used in mode "train_mode" with noise only.

@@ -12,7 +12,7 @@ LAYER_ENTROPY_QUANTILES = (0.05, 0.5, 0.95)
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Share of images (n, classes) whose highest score is the label's; NaN without images. Ties go to the first class."""
+    """Share of scores (n, classes) that are highest at the label; NaN without images. Ties go to the first class."""
     return float((scores.argmax(1) == labels).mean()) if len(labels) else float("nan")
 
 
@@ -41,7 +41,9 @@ def gate_counts(gates: np.ndarray) -> np.ndarray:
 
 def entropy_columns(neuron_entropies: np.ndarray, threshold: float) -> dict[str, float]:
     """History columns made from entropies (depth, width): quantiles and unused share, in all and by layer."""
-    row = {f"entropy_q{round(100 * q):02d}": float(np.quantile(neuron_entropies, q)) for q in ENTROPY_QUANTILES}
+    row = {
+        f"entropy_q{round(100 * q):02d}": float(np.quantile(neuron_entropies, q)) for q in ENTROPY_QUANTILES
+    }
     row["unused_share"] = unused_share(neuron_entropies, threshold)
     for number, layer in enumerate(neuron_entropies, start=1):
         for q in LAYER_ENTROPY_QUANTILES:

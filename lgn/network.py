@@ -39,7 +39,9 @@ class LogicNetwork(nn.Module):
     ):
         super().__init__()
         if width % classes:
-            raise LgnError(f"width: {width} does not divide into {classes} classes; allowed: multiples of {classes}")
+            raise LgnError(
+                f"width: {width} does not divide into {classes} classes; allowed: multiples of {classes}"
+            )
         self.inputs, self.classes, self.depth, self.width = inputs, classes, depth, width
         self.group_temperature, self.estimator = group_temperature, estimator
         self.noise_seed = stream_seed(seed, "noise")
@@ -87,7 +89,9 @@ class LogicNetwork(nn.Module):
         return c[:, 0] + c[:, 1] * a + (c[:, 2] + c[:, 3] * a) * b
 
 
-def _initial_logits(generator: np.random.Generator, width: int, init: str, scale: float, bias: float) -> torch.Tensor:
+def _initial_logits(
+    generator: np.random.Generator, width: int, init: str, scale: float, bias: float
+) -> torch.Tensor:
     """N(0, scale^2); residual adds `bias` to the gate that passes its first input on."""
     logits = generator.standard_normal((width, GATES), dtype=np.float32) * np.float32(scale)
     if init == "residual":

@@ -13,7 +13,9 @@ class Progress:
 
     def __init__(self, label: str, iterations: int):
         self.label, self.iterations = label, iterations
-        self.bar = tqdm(total=iterations, desc=label, unit="it", disable=not sys.stderr.isatty(), dynamic_ncols=True)
+        self.bar = tqdm(
+            total=iterations, desc=label, unit="it", disable=not sys.stderr.isatty(), dynamic_ncols=True
+        )
         self.started, self.first, self.printed = time.monotonic(), None, -self.LINE_SECONDS
 
     def __call__(self, iteration: int, row: dict[str, float] | None) -> None:
@@ -32,7 +34,11 @@ class Progress:
             done = iteration - self.first
             left = f"{elapsed / done * (self.iterations - iteration):.0f} s left" if done else "starting"
             text = ", ".join(f"{name} {value}" for name, value in state.items())
-            print(f"{self.label}: iteration {iteration}/{self.iterations}, {text}, {left}", file=sys.stderr, flush=True)
+            print(
+                f"{self.label}: iteration {iteration}/{self.iterations}, {text}, {left}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def close(self) -> None:
         self.bar.close()

@@ -99,7 +99,9 @@ def _read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(str(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise LgnError(f"{path}: cannot be read as safetensors ({error}); remove it to start this run anew") from None
+        raise LgnError(
+            f"{path}: cannot be read as safetensors ({error}); remove it to start this run anew"
+        ) from None
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

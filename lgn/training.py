@@ -31,7 +31,11 @@ Progress = Callable[[int, dict[str, float] | None], None]
 
 
 def train(
-    run: Run, directory: Path, data_dir: Path, execution: Execution = Execution(), progress: Progress | None = None
+    run: Run,
+    directory: Path,
+    data_dir: Path,
+    execution: Execution = Execution(),
+    progress: Progress | None = None,
 ) -> dict:
     """Trains a run and writes its record into a directory; returns the content of run.json.
 
@@ -78,7 +82,9 @@ def evaluate_record(
     run = parse_run(record["settings"], str(directory / "run.json"))
     dataset = load(run.dataset, run.validation_share, data_dir)
     if dataset.sha256 != record["data_sha256"]:
-        raise LgnError(f"{data_dir}: holds other {run.dataset} data than {directory / 'run.json'} was trained on")
+        raise LgnError(
+            f"{data_dir}: holds other {run.dataset} data than {directory / 'run.json'} was trained on"
+        )
     encoder = thresholds(DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0])
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
@@ -115,7 +121,11 @@ def warm_up(run: Run, execution: Execution) -> None:
     tiny = run.model_copy(update={"dataset": "digits", "depth": 2, "width": 40, "wiring": "random"})
     encoder = np.full((2, DATASETS["digits"].pixels), 8, dtype=np.uint8)
     engine = make_engine(
-        build_network(tiny, inputs=encoder.size), encoder, run.learning_rate, execution.backend, execution.device
+        build_network(tiny, inputs=encoder.size),
+        encoder,
+        run.learning_rate,
+        execution.backend,
+        execution.device,
     )
     pixels = np.zeros((run.batch_size, encoder.shape[1]), dtype=np.uint8)
     for _ in range(2):
@@ -133,7 +143,11 @@ class _Session:
         self.splits = evaluation_splits(run, dataset)
         self.batches = Batches(len(self.labels), run.batch_size, run.seed)
         self.schedule = metrics.evaluation_schedule(run.iterations, run.evaluations)
-        self.fingerprint = {"run_id": run.run_id, "semantics": TRAINING_SEMANTICS, "data_sha256": dataset.sha256}
+        self.fingerprint = {
+            "run_id": run.run_id,
+            "semantics": TRAINING_SEMANTICS,
+            "data_sha256": dataset.sha256,
+        }
         self.history: list[dict[str, float]] = []
         self.training_seconds = 0.0
         self.elapsed_before = 0.0
@@ -172,7 +186,9 @@ class _Session:
                 f"{self.directory / records.CHECKPOINT}: was made by {state['fingerprint']}, "
                 f"this run is {self.fingerprint}; remove it to start this run anew"
             )
-        self.history = [{name: math.nan if v is None else v for name, v in row.items()} for row in state["history"]]
+        self.history = [
+            {name: math.nan if v is None else v for name, v in row.items()} for row in state["history"]
+        ]
         self.training_seconds = self.history[-1]["training_seconds"]
         self.elapsed_before = self.history[-1]["elapsed_seconds"]
         optimizer = {name: tensor for name, tensor in tensors.items() if name.startswith("adam_")}
@@ -183,7 +199,9 @@ class _Session:
     def _checkpoint(self) -> None:
         history = [{name: None if math.isnan(v) else v for name, v in row.items()} for row in self.history]
         tensors = self.network.state_dict() | self.engine.optimizer_state()
-        records.write_checkpoint(self.directory, {"fingerprint": self.fingerprint, "history": history}, tensors)
+        records.write_checkpoint(
+            self.directory, {"fingerprint": self.fingerprint, "history": history}, tensors
+        )
         self.checkpointed = time.perf_counter()
 
     def _train_to(self, target: int) -> bool:

@@ -18,7 +18,8 @@ def unique_wiring(inputs: int, width: int, generator: np.random.Generator) -> np
     """(2, width) int32: no pair twice, near pairs first.
 
     Pairs at distance 1, (0, 1), (2, 3), ..., then (1, 2), (3, 4), ..., then all at distance 2, 3, ... until there
-    are `width`; the neurons are then shuffled. Raises LgnError where the pairs do not exist or would leave inputs unread.
+    are `width`; the neurons are then shuffled. Raises LgnError where there are too few pairs, or too few neurons to
+    read every input.
     """
     if 2 * width < inputs or width > inputs * (inputs - 1) // 2:
         raise LgnError(

@@ -22,7 +22,12 @@ RUN = dict(
 
 def preset(**overrides):
     base = {key: value for key, value in RUN.items() if key not in ("seed", "noise", "straight_through")}
-    config = {"preset": "test", "base": base, "seeds": [0, 1], "sweeps": [{"vary": {"method": list(METHODS)}}]}
+    config = {
+        "preset": "test",
+        "base": base,
+        "seeds": [0, 1],
+        "sweeps": [{"vary": {"method": list(METHODS)}}],
+    }
     return config | overrides
 
 
@@ -34,7 +39,10 @@ def test_a_sweep_is_the_product_of_its_lists_for_every_seed():
 
 
 def test_a_run_shared_by_two_sweeps_runs_once():
-    sweeps = [{"vary": {"method": ["glgn"]}}, {"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 0.5]}}]
+    sweeps = [
+        {"vary": {"method": ["glgn"]}},
+        {"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 0.5]}},
+    ]
     assert len(expand(parse_preset(preset(sweeps=sweeps)))) == 4
 
 
@@ -45,7 +53,9 @@ def test_method_fixes_dlgns_temperature_but_a_sweep_may_say_otherwise():
 
 
 def test_method_names_and_labels():
-    names = [method_name(n, s) for n, s in (("none", False), ("gumbel", True), ("gumbel", False), ("none", True))]
+    names = [
+        method_name(n, s) for n, s in (("none", False), ("gumbel", True), ("gumbel", False), ("none", True))
+    ]
     assert [method_label(name) for name in names] == ["DLGN", "GLGN", "Gumbel soft", "Hard-ST"]
     assert method_label(method_name("gaussian", True)) == "Gaussian ST"
     assert method_label(method_name("uniform", False)) == "Uniform soft"
@@ -55,7 +65,8 @@ def test_method_names_and_labels():
     ("key", "value"),
     [
         ("dataset", "cifar10"), ("thresholds", 7), ("threshold_placement", "quantile"), ("validation_share", 0.2),
-        ("depth", 7), ("width", 600), ("wiring", "unique"), ("init_scale", 2.0), ("noise", "none"), ("temperature", 0.2),
+        ("depth", 7), ("width", 600), ("wiring", "unique"), ("init_scale", 2.0), ("noise", "none"),
+        ("temperature", 0.2),
         ("straight_through", False), ("grad_factor", 2.0), ("group_temperature", 6.0), ("learning_rate", 0.02),
         ("batch_size", 64), ("iterations", 2000), ("time_budget_seconds", 3600.0), ("evaluations", 50),
         ("train_evaluation_images", 500), ("seed", 1),
@@ -74,8 +85,14 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
     ("change", "words"),
     [
         ({"widht": 3}, "widht: unknown key; allowed: dataset, thresholds"),
-        ({"width": 501}, "width: 501 does not divide into the 10 classes of digits; allowed: multiples of 10"),
-        ({"width": 200, "wiring": "unique"}, "width: 200 with wiring unique on 512 inputs; allowed: 256 to 130816"),
+        (
+            {"width": 501},
+            "width: 501 does not divide into the 10 classes of digits; allowed: multiples of 10",
+        ),
+        (
+            {"width": 200, "wiring": "unique"},
+            "width: 200 with wiring unique on 512 inputs; allowed: 256 to 130816",
+        ),
         ({"temperature": -1}, "temperature: -1 is not allowed; allowed: greater than 0"),
         ({"temperature": float("nan")}, "temperature: nan is not allowed"),
         ({"dataset": "; rm -rf"}, "dataset: '; rm -rf' is not allowed; allowed: 'digits', 'mnist'"),
@@ -101,7 +118,10 @@ def test_a_wrong_run_is_refused_in_one_line(change, words):
         ({"seeds": []}, "config: seeds: [] is not allowed"),
         ({"preset": "../up"}, "config: preset: '../up' is not allowed"),
         ({"sweeps": [{"varry": {}}]}, "config: sweeps.0.varry: unknown key; allowed: set, vary, seeds"),
-        ({"sweeps": [{"vary": {"method": ["magic"]}}]}, "config: sweeps[0]: method: 'magic' is unknown; allowed: dlgn"),
+        (
+            {"sweeps": [{"vary": {"method": ["magic"]}}]},
+            "config: sweeps[0]: method: 'magic' is unknown; allowed: dlgn",
+        ),
         ({"sweeps": [{"vary": {"seed": [1]}}]}, "config: sweeps[0]: seed: is not set by hand"),
         ({"execution": {"threads": 0}}, "config: execution.threads: 0 is not allowed"),
         ({"execution": {"device": "tpu"}}, "config: execution.device: 'tpu' is not allowed"),
@@ -142,7 +162,9 @@ def test_no_key_is_dead():
 
 
 def test_config_readme_and_schema_are_those_of_the_model():
-    assert (ROOT / "config/README.md").read_text() == config_reference(), "run: python -m lgn keys > config/README.md"
+    assert (ROOT / "config/README.md").read_text() == config_reference(), (
+        "run: python -m lgn keys > config/README.md"
+    )
     assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config_schema()
 
 
@@ -155,7 +177,9 @@ def test_design_arguments_reproduce_the_run():
 def test_command_line_refuses_in_one_line_with_status_2(tmp_path, capsys):
     settings = [f"{key}={str(value).lower()}" for key, value in (RUN | {"width": 7}).items()]
     assert main(["train", *settings, "--output", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err.startswith("lgn: lgn train: width: 7 does not divide into the 10 classes of digits")
+    assert capsys.readouterr().err.startswith(
+        "lgn: lgn train: width: 7 does not divide into the 10 classes of digits"
+    )
     assert not (tmp_path / "out").exists()
     assert main(["train", "depth", "--output", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == "lgn: 'depth': is not a setting; allowed: key=value\n"

@@ -57,4 +57,6 @@ def test_dlgn_weights_are_the_plain_softmax_and_hard_st_the_argmax():
 
 
 def test_coefficients_of_a_one_hot_weight_are_the_gates():
-    torch.testing.assert_close(gate_coefficients(torch.eye(16)), torch.tensor(COEFFICIENTS, dtype=torch.float32))
+    torch.testing.assert_close(
+        gate_coefficients(torch.eye(16)), torch.tensor(COEFFICIENTS, dtype=torch.float32)
+    )

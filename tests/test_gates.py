@@ -41,7 +41,7 @@ def test_coefficients_interpolate_the_truth_table(k):
 
 
 def test_gate_index_is_its_truth_table_read_in_binary():
-    assert (TRUTH_TABLE @ [8, 4, 2, 1] == np.arange(GATES)).all()
+    assert (np.arange(GATES) == TRUTH_TABLE @ [8, 4, 2, 1]).all()
 
 
 def test_order_is_the_papers():

@@ -19,7 +19,9 @@ def test_accuracy_counts_hits():
 def test_entropy_of_known_distributions():
     uniform, two = np.zeros(16), np.array([50.0, 50.0] + [-50.0] * 14)
     collapsed = np.array([1000.0] + [0.0] * 15)
-    assert metrics.entropies(np.stack([uniform, two, collapsed])) == pytest.approx([math.log(16), math.log(2), 0])
+    assert metrics.entropies(np.stack([uniform, two, collapsed])) == pytest.approx(
+        [math.log(16), math.log(2), 0]
+    )
     random = np.random.default_rng(0).normal(size=(3, 5, 16))
     weights = np.exp(random) / np.exp(random).sum(-1, keepdims=True)
     np.testing.assert_allclose(metrics.entropies(random), stats.entropy(weights, axis=-1))
@@ -47,7 +49,9 @@ def test_entropy_columns_by_layer():
     assert row["entropy_q50"] == 0.5
 
 
-@pytest.mark.parametrize(("iterations", "evaluations"), [(1, 2), (7, 8), (500, 40), (500_000, 80), (10**9, 200)])
+@pytest.mark.parametrize(
+    ("iterations", "evaluations"), [(1, 2), (7, 8), (500, 40), (500_000, 80), (10**9, 200)]
+)
 def test_evaluation_schedule_has_both_ends_and_is_dense_early(iterations, evaluations):
     schedule = metrics.evaluation_schedule(iterations, evaluations)
     assert schedule[0] == 0 and schedule[-1] == iterations

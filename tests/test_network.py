@@ -21,7 +21,9 @@ def make(width=30, depth=3, inputs=17, estimator=Estimator("gumbel", 0.5, True),
 
 def multilinear(k, a, b):
     """A gate on reals as an expectation over independent bits with probabilities a and b: no coefficients used."""
-    chances = {(x, y): (a if x else 1 - a) * (b if y else 1 - b) for x, y in itertools.product((0, 1), repeat=2)}
+    chances = {
+        (x, y): (a if x else 1 - a) * (b if y else 1 - b) for x, y in itertools.product((0, 1), repeat=2)
+    }
     return sum(TRUTH_TABLE[k, 2 * x + y] * p for (x, y), p in chances.items())
 
 
@@ -37,7 +39,9 @@ def loop_forward(network, bits, weights):
                 for n, (i, j) in enumerate(zip(first, second, strict=True))
             ]
         group = len(x) // network.classes
-        out.append([sum(x[c * group : (c + 1) * group]) / network.group_temperature for c in range(network.classes)])
+        out.append(
+            [sum(x[c * group : (c + 1) * group]) / network.group_temperature for c in range(network.classes)]
+        )
     return np.array(out)
 
 
@@ -80,7 +84,9 @@ def test_equal_seeds_share_wiring_and_logits_across_methods():
 
 def test_initial_logits():
     flat = make(width=5000, depth=1, init_scale=3.0).logits[0].detach()
-    assert float(flat.std()) == pytest.approx(3, rel=0.02) and float(flat.mean()) == pytest.approx(0, abs=0.05)
+    assert float(flat.std()) == pytest.approx(3, rel=0.02) and float(flat.mean()) == pytest.approx(
+        0, abs=0.05
+    )
     residual = make(width=5000, depth=1, init="residual", init_bias=5.0).logits[0].detach()
     assert residual.mean(0)[3].item() == pytest.approx(5, abs=0.1)
     assert residual.mean(0)[4].item() == pytest.approx(0, abs=0.1)

@@ -64,14 +64,18 @@ def test_the_record_is_complete_and_consistent(trained):
 
 def test_gaps_are_the_differences_of_the_accuracies(trained):
     for row in history(trained[1]):
-        soft, discrete, sampled = (float(row[f"test_accuracy_{m}"]) for m in ("soft", "discrete", "train_mode"))
+        soft, discrete, sampled = (
+            float(row[f"test_accuracy_{m}"]) for m in ("soft", "discrete", "train_mode")
+        )
         assert float(row["discretization_gap"]) == pytest.approx(abs(sampled - discrete), abs=1e-6)
         assert float(row["soft_discretization_gap"]) == pytest.approx(abs(soft - discrete), abs=1e-6)
         assert sampled == soft  # DLGN trains on its soft weights
 
 
 def test_stored_weights_evaluate_to_the_recorded_accuracies(trained):
-    for column, (recorded, now) in evaluate_record(trained[1], trained[1] / "no_data", "torch", "cpu").items():
+    for column, (recorded, now) in evaluate_record(
+        trained[1], trained[1] / "no_data", "torch", "cpu"
+    ).items():
         assert now == pytest.approx(recorded, abs=1e-9), column
 
 
@@ -79,7 +83,12 @@ def test_stored_weights_evaluate_to_the_recorded_accuracies(trained):
     ("noise", "straight_through"), [("gumbel", True), ("gumbel", False), ("none", True), ("logistic", True)]
 )
 def test_a_run_repeats_itself_and_evaluating_more_changes_nothing(tmp_path, noise, straight_through):
-    settings = RUN | {"noise": noise, "straight_through": straight_through, "temperature": 0.5, "iterations": 60}
+    settings = RUN | {
+        "noise": noise,
+        "straight_through": straight_through,
+        "temperature": 0.5,
+        "iterations": 60,
+    }
     for name, evaluations in (("a", 10), ("b", 10), ("c", 30)):
         train(parse_run(settings | {"evaluations": evaluations}), tmp_path / name, tmp_path, TORCH)
     assert without_clocks(history(tmp_path / "a")) == without_clocks(history(tmp_path / "b"))
@@ -90,7 +99,12 @@ def test_a_run_repeats_itself_and_evaluating_more_changes_nothing(tmp_path, nois
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 @pytest.mark.parametrize("straight_through", [True, False])
 def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, backend, straight_through):
-    settings = RUN | {"noise": "gumbel", "straight_through": straight_through, "temperature": 0.5, "iterations": 80}
+    settings = RUN | {
+        "noise": "gumbel",
+        "straight_through": straight_through,
+        "temperature": 0.5,
+        "iterations": 80,
+    }
     run, execution = parse_run(settings), Execution(backend=backend, device="cpu")
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     train(run, tmp_path / "whole", tmp_path, execution)
@@ -113,7 +127,9 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     run = parse_run(RUN)
-    records.write_checkpoint(tmp_path, {"fingerprint": {"run_id": "other"}, "history": []}, {"x": torch.zeros(1)})
+    records.write_checkpoint(
+        tmp_path, {"fingerprint": {"run_id": "other"}, "history": []}, {"x": torch.zeros(1)}
+    )
     with pytest.raises(LgnError, match="checkpoint.safetensors: was made by .*other"):
         train(run, tmp_path, tmp_path, TORCH)
     content = (tmp_path / records.CHECKPOINT).read_bytes()
@@ -153,7 +169,9 @@ def nan_network(build):
 def test_a_gpu_that_is_not_there_is_refused(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
-    with pytest.raises(LgnError, match="device: cuda was asked for, but torch sees no GPU here; allowed: cpu"):
+    with pytest.raises(
+        LgnError, match="device: cuda was asked for, but torch sees no GPU here; allowed: cpu"
+    ):
         train(parse_run(RUN), tmp_path, tmp_path, Execution(device="cuda"))
 
 

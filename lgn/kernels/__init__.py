@@ -39,7 +39,11 @@ class Engine(Protocol):
 
 
 def make_engine(
-    network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, backend: str = "auto", device: str = "auto"
+    network: LogicNetwork,
+    thresholds: np.ndarray,
+    learning_rate: float,
+    backend: str = "auto",
+    device: str = "auto",
 ) -> Engine:
     """The engine for this network. Raises LgnError for a backend or device that cannot run here."""
     if device == "auto":

@@ -1,4 +1,4 @@
-"""The torch backend: the network's own forward, autograd and torch's Adam. Readable, and what all others are tested against."""
+"""The torch backend: the network's own forward, autograd and torch's Adam. All other backends are tested against it."""
 
 import numpy as np
 import torch
