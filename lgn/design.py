@@ -36,8 +36,11 @@ class Design:
         return sorted({run.dataset for run in self.runs.values()})
 
     def arguments(self, run_hash: str) -> list[str]:
-        """key=value arguments of `lgn train` for one run: all its settings, so that the command stands alone."""
-        settings = self.runs[run_hash].model_dump()
+        """key=value arguments of `lgn train` for one run: those that its hash is made of.
+
+        Defaults are left out here too, or a key added later would make Snakemake train everything anew.
+        """
+        settings = self.runs[run_hash].model_dump(exclude_defaults=True)
         return [
             f"{key}={value if isinstance(value, str) else json.dumps(value)}"
             for key, value in settings.items()

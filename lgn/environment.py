@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -46,6 +47,18 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def prepare_shell(data_dir: str | None) -> None:
+    """Sets up what the shells of workflow rules inherit.
+
+    `python` is this interpreter, so that a virtual environment need not be activated; LGN_DATA is data_dir if given.
+    """
+    if data_dir:
+        os.environ["LGN_DATA"] = data_dir
+    folder = os.path.dirname(sys.executable)
+    if os.environ["PATH"].split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,0 +1,63 @@
+# make reproduce   the default preset, from installation to claims table and figures
+# make test        everything that checks the code
+# Both build the virtual environment they run in; no other set-up is needed. The rest is Snakemake's (see README.md).
+
+PRESET ?= default
+CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+PYTHON ?= python3
+TORCH ?= auto
+VENV ?= .venv
+
+READY := $(VENV)/.complete
+BIN := $(VENV)/bin
+CONFIG := config/$(PRESET).yaml
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce figures report test lint format clean
+
+help:
+	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
+	@echo "make figures     figures and tables of a preset from the records there are, no training"
+	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
+	@echo "make test        linters, then all tests"
+	@echo "make lint        linters alone;  make format  rewrites to the style they check"
+	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
+	@echo "presets: $(basename $(notdir $(wildcard config/*.yaml)))"
+	@echo "variables: PRESET, CORES, PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
+
+reproduce: $(CONFIG) $(READY)
+	$(SNAKEMAKE)
+
+figures: $(CONFIG) $(READY)
+	$(SNAKEMAKE) figures
+
+report: $(CONFIG) $(READY)
+	$(SNAKEMAKE) --report results/$(PRESET)/report.html
+
+test: lint
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint --configfile config/smoke.yaml
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow
+
+clean:
+	if [ -e $(VENV)/.made-by-make ]; then rm -rf $(VENV); fi
+	rm -rf build lgn_bench.egg-info .pytest_cache .ruff_cache .hypothesis
+	find lgn analysis tests -name __pycache__ -prune -exec rm -rf {} +
+
+config/%.yaml:
+	@echo "make: PRESET=$*: no file $@; allowed: $(basename $(notdir $(wildcard config/*.yaml)))" >&2; exit 2
+
+# Written last, so that an interrupted installation is begun anew.
+$(READY): requirements.txt requirements-test.txt constraints.txt pyproject.toml workflow/envs/install.sh
+	@workflow/envs/install.sh $(VENV) $(PYTHON) $(TORCH)
+	@touch $@

@@ -1,0 +1,1 @@
+"""From run records to verdicts: records -> tidy tables -> statistics -> claims, tables, figures. Trains nothing."""

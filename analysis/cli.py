@@ -1,0 +1,113 @@
+"""The command line: python -m analysis collect | claims | tables | figure | figures | summary, each one call."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from analysis.collect import collect, read_run_ids
+from analysis.tidy import read_tables
+from lgn.errors import LgnError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command; wrong input prints one line on standard error and returns 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except LgnError as error:
+        print(f"analysis: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis", description="From run records to tables, claims and figures."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    one = commands.add_parser("collect", help="run records -> tidy tables (csv)")
+    one.add_argument("--runs", type=Path, required=True, help="folder of the records, results/<preset>/runs")
+    one.add_argument(
+        "--run-ids", type=Path, help="file of run ids or run.json paths, a line each (default: all)"
+    )
+    one.add_argument("--output", type=Path, required=True, help="folder of the tables, results/<preset>")
+    one.set_defaults(command=_collect)
+
+    one = _with_results(commands, "claims", "tidy tables -> claims.json and tables/claims.{md,tex,csv}")
+    one.set_defaults(command=_claims)
+
+    one = _with_results(
+        commands, "tables", "tidy tables and claims -> summary and claims as md, tex, csv", output=True
+    )
+    one.set_defaults(command=_tables)
+
+    one = _with_results(commands, "figure", "tidy tables -> one figure as pdf and png", output=True)
+    one.add_argument("name", help="such as accuracy_over_iterations")
+    one.set_defaults(command=_figure)
+
+    one = _with_results(commands, "figures", "every figure that the preset has the runs for", output=True)
+    one.set_defaults(command=_figures)
+
+    one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
+    one.set_defaults(command=_summary)
+    return parser
+
+
+def _with_results(commands, name: str, text: str, *, output: bool = False) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text)
+    parser.add_argument("--results", type=Path, required=True, help="results/<preset>")
+    if output:
+        parser.add_argument("--output", type=Path, required=True, help="paper_figures/<preset>")
+    return parser
+
+
+def _collect(options: argparse.Namespace) -> None:
+    collect(options.runs, options.output, options.run_ids and read_run_ids(options.run_ids))
+
+
+# Imports that need matplotlib or torch stay inside the commands: collecting needs neither.
+
+
+def _claims(options: argparse.Namespace) -> None:
+    from analysis.claims import make_claims, write_claims
+    from analysis.output import write_table
+    from analysis.summary import claims_shown
+
+    claims = make_claims(read_tables(options.results))
+    write_claims(claims, options.results / "claims.json")
+    shown = claims_shown(claims)
+    write_table("claims", shown.drop(columns="detail"), options.results / "tables", shown)
+
+
+def _tables(options: argparse.Namespace) -> None:
+    from analysis.claims import read_claims
+    from analysis.output import write_table
+    from analysis.summary import claims_shown, summary_shown, summary_values
+
+    values = summary_values(read_tables(options.results))
+    write_table("summary", summary_shown(values), options.output, values)
+    shown = claims_shown(read_claims(options.results / "claims.json"))
+    write_table("claims", shown.drop(columns="detail"), options.output, shown)
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from analysis.figures import write_figure
+
+    write_figure(options.name, read_tables(options.results), options.output)
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from analysis.figures import available_figures, write_figure
+
+    tables = read_tables(options.results)
+    for name in available_figures(tables.runs):
+        for path in write_figure(name, tables, options.output):
+            print(path)
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from analysis.claims import read_claims
+    from analysis.summary import final_summary
+
+    print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))

@@ -1,0 +1,147 @@
+"""From tidy tables to the numbers compared: curves of a condition, time to target, speed-up, gap, unused share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis import measures
+from analysis.statistics import bootstrap
+from lgn.datasets import DATASETS
+
+LEARNT_SHARE = 0.2
+
+ROUNDING = 1e-9
+"""Accuracies this near are equal: a mean of equal numbers is not always that number."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The seeds of one condition on one grid.
+
+    seeds (n,). iterations (T,). accuracy (n, T): discrete test accuracy, smoothed. seconds (n, T): of training.
+    """
+
+    seeds: list[int]
+    iterations: np.ndarray
+    accuracy: np.ndarray
+    seconds: np.ndarray
+
+    def mean_accuracy(self, seeds: np.ndarray) -> np.ndarray:
+        """(T,) mean over seed positions."""
+        return self.accuracy[seeds].mean(0)
+
+    def seconds_at(self, iterations: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Mean training seconds at iterations (...); inf stays inf."""
+        seconds = np.interp(iterations, self.iterations, self.seconds[seeds].mean(0))
+        return np.where(np.isinf(iterations), np.inf, seconds)
+
+
+def histories(
+    history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None
+) -> list[pd.DataFrame]:
+    """The history of each run of a condition, by seed; of these seeds only, if given."""
+    condition = condition.sort_values("seed")
+    if seeds is not None:
+        condition = condition[condition["seed"].isin(seeds)]
+    by_run = dict(iter(history[history["run_id"].isin(condition["run_id"])].groupby("run_id")))
+    return [by_run[run_id] for run_id in condition["run_id"]]
+
+
+def curves(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None) -> Curves:
+    """Smoothed curves of a condition's seeds."""
+    parts = histories(history, condition, seeds)
+    x = [part["iteration"].to_numpy(float) for part in parts]
+    smoothed = [measures.smooth(part["test_accuracy_discrete"].to_numpy(float)) for part in parts]
+    grid, accuracy = measures.align(x, smoothed)
+    _, seconds = measures.align(x, [part["training_seconds"].to_numpy(float) for part in parts])
+    ran = condition["seed"] if seeds is None else seeds
+    return Curves(sorted(ran), grid, accuracy, seconds)
+
+
+def chance(dataset: str) -> float:
+    """Accuracy of guessing."""
+    return 1 / DATASETS[dataset].classes
+
+
+def learnt_accuracy(dataset: str) -> float:
+    """Accuracy from which a net counts as having learnt: a fifth of the way from chance to perfect."""
+    return chance(dataset) + LEARNT_SHARE * (1 - chance(dataset))
+
+
+def best_accuracy(baseline: Curves, seeds: np.ndarray | None = None) -> float:
+    """The target: highest value of the mean over seeds of the smoothed curves."""
+    return float(baseline.mean_accuracy(all_seeds(baseline) if seeds is None else seeds).max())
+
+
+def all_seeds(of: Curves) -> np.ndarray:
+    """Positions of all seeds."""
+    return np.arange(len(of.seeds))
+
+
+def times_to(of: Curves, targets: np.ndarray, seeds: np.ndarray, unit: str) -> tuple[np.ndarray, float]:
+    """When the mean curve over seeds first reaches targets (K,), inf where it never does, and where it ends.
+
+    unit: "iterations" or "seconds" (mean training seconds at that iteration).
+    """
+    reached = measures.first_crossing(of.iterations, of.mean_accuracy(seeds), targets - ROUNDING)
+    end = of.iterations[-1]
+    if unit == "seconds":
+        return of.seconds_at(reached, seeds), float(of.seconds_at(end, seeds))
+    return reached, float(end)
+
+
+def speed_up(
+    baseline: Curves, other: Curves, unit: str, targets: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Baseline's time over the other's to each target: (low, high, interval low, interval high), each (K,).
+
+    low < high where one of them is censored: the ratio is then known to lie between. targets: by default the one of
+    the claim, the baseline's own best, found anew in every resample. Both must hold the same seeds in one order.
+    """
+
+    def bounds(seeds: np.ndarray) -> np.ndarray:
+        goals = np.array([best_accuracy(baseline, seeds)]) if targets is None else targets
+        time, end = times_to(baseline, goals, seeds, unit)
+        other_time, other_end = times_to(other, goals, seeds, unit)
+        return np.stack(measures.ratio_bounds(time, end, other_time, other_end))
+
+    low, high = bounds(all_seeds(baseline))
+    interval_low, interval_high = bootstrap(bounds, len(baseline.seeds))
+    return low, high, interval_low[0], interval_high[1]
+
+
+def runs_reaching(history: pd.DataFrame, condition: pd.DataFrame, target: float) -> int:
+    """How many single runs of a condition ever reach a target with their smoothed discrete test accuracy."""
+    parts = histories(history, condition)
+    return sum(
+        measures.smooth(part["test_accuracy_discrete"].to_numpy(float)).max() >= target - ROUNDING
+        for part in parts
+    )
+
+
+def end_gaps(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None) -> np.ndarray:
+    """(n,) discretisation gap at the end of each run, by seed."""
+    return np.array(
+        [
+            measures.end_gap(
+                part["test_accuracy_train_mode"].to_numpy(), part["test_accuracy_discrete"].to_numpy()
+            )
+            for part in histories(history, condition, seeds)
+        ]
+    )
+
+
+def finals(
+    history: pd.DataFrame, condition: pd.DataFrame, column: str, seeds: list[int] | None = None
+) -> np.ndarray:
+    """(n,) last value of a history column in each run, by seed."""
+    return np.array([part[column].iloc[-1] for part in histories(history, condition, seeds)], dtype=float)
+
+
+def seconds_an_iteration(
+    history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None
+) -> np.ndarray:
+    """(n,) training seconds an iteration of each run, by seed."""
+    seconds = finals(history, condition, "training_seconds", seeds)
+    return seconds / finals(history, condition, "iteration", seeds)

@@ -1,0 +1,138 @@
+"""Which runs belong together: settings (what methods are compared at) and conditions (what seeds repeat).
+
+Works on a table with a row a run and the run's settings as columns: runs.csv, or a design before anything ran.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analysis.paper_values import TEMPERATURE
+
+METHOD_COLUMNS = ("noise", "straight_through", "temperature")
+"""What makes a method; a setting is all else that shapes a training."""
+
+SCALE_COLUMNS = ("dataset", "depth", "width")
+
+BUDGET_COLUMNS = ("iterations", "time_budget_seconds", "evaluations", "train_evaluation_images")
+"""How long a run goes on and how often it is looked at: methods with unlike budgets still compare."""
+
+PAPER_METHODS = ("dlgn", "glgn", "gumbel_soft", "hard_st")
+"""The four methods of every legend, in its order."""
+
+_NOT_SETTINGS = ("run_id", "method", "status", "inputs", "unused_threshold", "data_sha256")
+_NOT_SETTINGS += ("record_version", "training_semantics")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A data set, depth, width and recipe at which methods ran.
+
+    recipe: what else sets it apart from most runs of its preset, such as {"init": "residual"}; empty for most.
+    runs: its runs, all methods. conditions: method -> the runs (one a seed) that stand for it here.
+    """
+
+    dataset: str
+    depth: int
+    width: int
+    recipe: dict[str, object]
+    runs: pd.DataFrame = field(repr=False)
+    conditions: dict[str, pd.DataFrame] = field(repr=False)
+
+    @property
+    def recipe_text(self) -> str:
+        """init residual, init_bias 5; empty for most settings"""
+        return recipe_text(self.recipe)
+
+
+def recipe_text(recipe: dict[str, object]) -> str:
+    """init residual, init_bias 5"""
+    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in recipe.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items())
+
+
+def setting_columns(runs: pd.DataFrame) -> list[str]:
+    """The columns of a runs table that are settings of the run."""
+    return [
+        name
+        for name in runs.columns
+        if name not in _NOT_SETTINGS and not name.startswith(("environment_", "final_"))
+    ]
+
+
+def condition_columns(runs: pd.DataFrame) -> list[str]:
+    """All settings but the seed: runs equal in these are repetitions."""
+    return [name for name in setting_columns(runs) if name != "seed"]
+
+
+def settings(runs: pd.DataFrame) -> list[Setting]:
+    """The settings of a runs table, ordered by data set, depth, width, then recipe."""
+    recipe = [
+        n for n in condition_columns(runs) if n not in (*METHOD_COLUMNS, *SCALE_COLUMNS, *BUDGET_COLUMNS)
+    ]
+    varied = [name for name in recipe if runs[name].nunique(dropna=False) > 1]
+    usual = {name: runs[name].mode().iloc[0] for name in varied}
+    found = []
+    for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
+        dataset, depth, width, *values = key
+        apart = {name: value for name, value in zip(varied, values, strict=True) if value != usual[name]}
+        found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
+    return found
+
+
+def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """The runs of each condition of a table, by seed."""
+    groups = runs.groupby(condition_columns(runs), dropna=False, sort=True)
+    return [part.sort_values("seed") for _, part in groups]
+
+
+def comparable(found: list[Setting]) -> list[Setting]:
+    """Those settings where both DLGN and GLGN ran: what the claims are about."""
+    return [setting for setting in found if {"dlgn", "glgn"} <= set(setting.conditions)]
+
+
+def shared_seeds(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:
+    """Seeds that both conditions ran: same wiring, initial logits and data order."""
+    return sorted(set(one["seed"]) & set(other["seed"]))
+
+
+def _primary_conditions(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """method -> the condition that stands for it, where several temperatures or budgets ran.
+
+    DLGN: the most seeds, then the temperature nearest 1 (the paper's softmax has none). GLGN: the most seeds shared
+    with DLGN, then the temperature at which most noisy methods ran, then nearest 0.25. Others: most seeds shared
+    with GLGN, then nearest to GLGN's temperature. Then the longest budget.
+    """
+    methods = list(dict.fromkeys(runs["method"]))
+    methods.sort(key=lambda m: (PAPER_METHODS.index(m) if m in PAPER_METHODS else len(PAPER_METHODS), m))
+    chosen: dict[str, pd.DataFrame] = {}
+    for method in methods:
+        partner = chosen.get("dlgn") if method == "glgn" else chosen.get("glgn")
+        if method == "dlgn":
+            reference = 1.0
+        elif method == "glgn" or "glgn" not in chosen:
+            reference = TEMPERATURE
+        else:
+            reference = float(chosen["glgn"]["temperature"].iloc[0])
+        candidates = conditions(runs[runs["method"] == method])
+        company = _noisy_methods(runs) if method == "glgn" else {}
+        chosen[method] = min(
+            candidates, key=lambda part, p=partner, c=company, r=reference: _preference(part, p, c, r)
+        )
+    return chosen
+
+
+def _preference(
+    part: pd.DataFrame, partner: pd.DataFrame | None, company: dict[float, int], reference: float
+) -> tuple:
+    """Sorts the preferred condition first."""
+    shared = len(shared_seeds(part, partner)) if partner is not None else len(part)
+    temperature = float(part["temperature"].iloc[0])
+    distance = round(abs(math.log(temperature / reference)), 9)
+    return (-shared, -company.get(temperature, 0), distance, temperature, -int(part["iterations"].iloc[0]))
+
+
+def _noisy_methods(runs: pd.DataFrame) -> dict[float, int]:
+    """temperature -> how many methods with noise ran at it."""
+    return runs[runs["noise"] != "none"].groupby("temperature")["method"].nunique().to_dict()

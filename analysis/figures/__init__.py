@@ -1,0 +1,81 @@
+"""The figures by name. A figure function takes the tidy tables and returns a matplotlib Figure.
+
+Each has a `needs` that takes a runs table, or a design before anything ran, and returns the settings it draws;
+none of them means that the figure is not in this preset.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import style
+from analysis.conditions import Setting
+from analysis.figures import gates, learning_curves, speed, sweeps
+from analysis.tidy import Tables
+from lgn.errors import LgnError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One figure: how it is drawn, which settings it draws, and what a preset must have for it, in words."""
+
+    draw: Callable[[Tables, list[Setting]], Figure]
+    needs: Callable[[pd.DataFrame], list[Setting]]
+    wants: str
+
+
+FIGURES: dict[str, Kind] = {
+    "accuracy_over_iterations": Kind(
+        learning_curves.accuracy_over_iterations, learning_curves.needs, "any run"
+    ),
+    "accuracy_over_seconds": Kind(learning_curves.accuracy_over_seconds, learning_curves.needs, "any run"),
+    "gap_over_training": Kind(learning_curves.gap_over_training, learning_curves.needs, "any run"),
+    "speed_ratio": Kind(speed.speed_ratio, speed.needs, "DLGN and GLGN with seeds in common"),
+    "temperature_sweep": Kind(
+        sweeps.temperature_sweep, sweeps.needs_temperatures, "a method at two temperatures"
+    ),
+    "noise_types": Kind(sweeps.noise_types, sweeps.needs_noises, "two kinds of noise at one temperature"),
+    "straight_through": Kind(
+        sweeps.straight_through, sweeps.needs_straight_through, "a noise with straight_through on and off"
+    ),
+    "entropies_by_layer": Kind(gates.entropies_by_layer, learning_curves.needs, "any run"),
+    "unused_share": Kind(gates.unused_share, learning_curves.needs, "any run"),
+    "unused_threshold": Kind(gates.unused_threshold, learning_curves.needs, "any run"),
+    "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
+}
+
+
+def available_figures(runs: pd.DataFrame) -> list[str]:
+    """Names of the figures that a runs table, or a design, has the runs for."""
+    return [name for name, kind in FIGURES.items() if kind.needs(runs)]
+
+
+def figure_source(name: str) -> str:
+    """Path of the module that draws a figure: a rule that makes it takes it as an input."""
+    return _kind(name).draw.__code__.co_filename
+
+
+def draw(name: str, tables: Tables) -> Figure:
+    """The figure. Raises LgnError for an unknown name, or where the preset lacks its runs."""
+    kind = _kind(name)
+    found = kind.needs(tables.runs)
+    if not found:
+        raise LgnError(
+            f"{name}: not in this preset, which has no runs for it; allowed: a preset with {kind.wants}"
+        )
+    return kind.draw(tables, found)
+
+
+def write_figure(name: str, tables: Tables, folder: Path) -> list[Path]:
+    """Draws a figure and writes it as pdf and png; returns the files."""
+    with style.styled():
+        return style.save(draw(name, tables), name, folder)
+
+
+def _kind(name: str) -> Kind:
+    if name not in FIGURES:
+        raise LgnError(f"{name}: is no figure; allowed: {', '.join(FIGURES)}")
+    return FIGURES[name]

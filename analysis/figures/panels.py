@@ -1,0 +1,154 @@
+"""What the figures share: a grid of panels, bands over seeds, titles and legends."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+
+from analysis import measures
+from analysis.comparisons import histories
+from analysis.conditions import PAPER_METHODS, Setting
+from analysis.statistics import mean_interval
+from analysis.style import BAND, COLUMN, PAGE, MethodStyle, method_style
+
+WRAP = 3
+
+
+def grid(
+    rows: int, columns: int, *, height: float = 2.3, share_y: bool | str = True
+) -> tuple[Figure, np.ndarray]:
+    """A figure of rows x columns panels and its axes (rows, columns); one panel makes a one-column figure."""
+    figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, height * rows + 0.5), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+
+
+def panel_row(settings: list[Setting], *, height: float = 2.3) -> tuple[Figure, list[Axes]]:
+    """One panel a setting, wrapped; panels share the y axis."""
+    columns = min(len(settings), WRAP)
+    rows = -(-len(settings) // columns)
+    figure, axes = grid(rows, columns, height=height)
+    flat = list(axes.flat)
+    for unused in flat[len(settings) :]:
+        unused.remove()
+    return figure, flat[: len(settings)]
+
+
+def seeds_text(conditions: Iterable[pd.DataFrame]) -> str:
+    """3 seeds; 2 to 3 seeds"""
+    counts = [len(condition) for condition in conditions]
+    low, high = min(counts), max(counts)
+    return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
+
+
+def setting_title(setting: Setting, conditions: Iterable[pd.DataFrame] | None = None) -> str:
+    """Data set, depth, width; then what sets it apart, GLGN's temperature and the seeds."""
+    conditions = setting.conditions.values() if conditions is None else conditions
+    glgn = setting.conditions.get("glgn")
+    temperature = "" if glgn is None else f"GLGN at temperature {glgn['temperature'].iloc[0]:g}, "
+    scale = f"{setting.dataset}, depth {setting.depth}, width {setting.width:,}"
+    return "\n".join(filter(None, [scale, setting.recipe_text, temperature + seeds_text(conditions)]))
+
+
+def row_label(setting: Setting, quantity: str) -> str:
+    """Names a row of panels: its setting and what its first axis shows."""
+    scale = f"{setting.dataset}, {setting.depth} x {setting.width:,}"
+    return "\n".join(filter(None, [scale, setting.recipe_text, quantity]))
+
+
+def shown_methods(settings: Iterable[Setting]) -> list[str]:
+    """The four methods, as far as they ran: curves of every other noise would hide them."""
+    present = set().union(*(setting.conditions for setting in settings))
+    return [method for method in PAPER_METHODS if method in present] or sorted(present)
+
+
+def mean_curve(
+    history: pd.DataFrame, condition: pd.DataFrame, x: str, column: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """x, mean, low, high (T,) of a smoothed history column over a condition's seeds."""
+    parts = histories(history, condition)
+    xs = [part[x].to_numpy(float) for part in parts]
+    grid_x, y = measures.align(xs, [measures.smooth(part[column].to_numpy(float)) for part in parts])
+    return grid_x, *mean_interval(y)
+
+
+def draw_band(
+    axes: Axes, x: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray, look: MethodStyle, **line
+):
+    """A mean line and, with more than one seed, its 95% band."""
+    axes.plot(x, mean, color=look.color, **line)
+    if np.isfinite(low).any():
+        axes.fill_between(x, low, high, color=look.color, **BAND)
+
+
+def markers(points: int) -> dict:
+    """Keywords for sparse markers on a curve of so many points."""
+    return {"markevery": max(1, points // 6), "markersize": 3.5}
+
+
+def method_legend(
+    figure: Figure, methods: Iterable[str], extra: Iterable[Line2D] = (), *, lines: bool = False
+) -> None:
+    """One legend above all panels. lines: show each method's own line style, else a solid line with its marker."""
+    looks = [method_style(method) for method in methods]
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look.color,
+            marker=look.marker,
+            linestyle=look.line if lines else "-",
+            label=look.label,
+        )
+        for look in looks
+    ]
+    handles += list(extra)
+    legend(figure, handles)
+
+
+def legend(figure: Figure, handles: list) -> None:
+    """A legend above all panels, as wide as they are."""
+    columns = 7 if figure.get_figwidth() > COLUMN else (2 if len(handles) <= 4 else 3)
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(len(handles), columns),
+        columnspacing=1.3,
+        handlelength=2.2,
+    )
+
+
+def percent_axis(axis, decimals: int | None = 0) -> None:
+    """Shares shown as percent."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+
+
+def count_axis(axes: Axes) -> None:
+    """A logarithmic axis of iterations: 100, 1k, 100k, 1M."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+
+
+def log_axis(axis, show: Callable[[float], str]) -> None:
+    """A logarithmic axis with ticks at 1, 2 and 5 of every decade."""
+    axis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))
+    axis.set_minor_locator(NullLocator())
+
+
+def short_count(value: float) -> str:
+    """950, 12k, 1.5M"""
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{suffix}"
+    return f"{value:g}"
+
+
+def layer_axis(axes: Axes, depth: int) -> None:
+    """Whole layer numbers from the input on."""
+    axes.set_xlabel("layer (1 reads the input)")
+    axes.set_xlim(0.5, depth + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))

@@ -1,0 +1,109 @@
+"""Small record folders for the analysis tests: written by lgn.records in the real format, with made-up learning curves.
+
+The curves are logistic in log(iteration); what is made up stays in the tests' own temporary folders.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lgn import metrics, records
+from lgn.config import METHODS, parse_run
+
+BASE = {
+    "dataset": "digits",
+    "thresholds": 4,
+    "validation_share": 0.0,
+    "depth": 3,
+    "width": 20,
+    "group_temperature": 5.0,
+    "iterations": 10_000,
+    "evaluations": 24,
+}
+ENVIRONMENT = {
+    "lgn": "0",
+    "processor": "abacus",
+    "threads": 1,
+    "backend": "numba",
+    "device": "cpu",
+    "cores": 2,
+}
+
+# method -> (iteration of take-off, final discrete accuracy, gap at the end, entropy at the end over that at the start)
+SHAPES = {
+    "dlgn": (1000, 0.90, 0.03, 0.9),
+    "glgn": (200, 0.93, 0.0005, 0.1),
+    "gumbel_soft": (400, 0.91, 0.02, 0.4),
+    "hard_st": (600, 0.88, 0.0, 0.5),
+}
+
+
+def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, **settings) -> Path:
+    """Writes one record below a folder `runs` and returns its directory.
+
+    settings: keys of the run beside BASE and the method's. shape: as in SHAPES. changes: keys of run.json to override.
+    """
+    keys = METHODS.get(method, {}) | {"temperature": METHODS.get(method, {}).get("temperature", 0.25)}
+    run = parse_run(BASE | keys | settings | {"seed": seed})
+    generator = np.random.default_rng([seed, len(method), round(1000 * run.temperature), run.depth])
+    takeoff, final, gap, sharpness = shape or SHAPES.get(run.method, (300, 0.9, 0.01, 0.3))
+    initial = 2.4 + 0.1 * generator.standard_normal((run.depth, run.width)).clip(-3, 3)
+    threshold = metrics.unused_threshold(initial)
+    rows = []
+    for iteration in metrics.evaluation_schedule(run.iterations, run.evaluations):
+        learnt = 1 / (1 + (takeoff / max(iteration, 1e-9)) ** 3) if iteration else 0.0
+        layers = 1 - (1 - sharpness) * learnt * np.linspace(0.9, 1.1, run.depth)[:, None].clip(max=1)
+        discrete = 0.1 + (final - 0.1) * learnt + 0.004 * generator.standard_normal() * learnt
+        rows.append(_row(int(iteration), discrete, gap * learnt, initial * layers, threshold, seed))
+    rows[0] |= {"loss": math.nan, "gate_change_share": math.nan}
+    record = {
+        "run_id": run.run_id,
+        "method": run.method,
+        "record_version": records.RECORD_VERSION,
+        "training_semantics": 1,
+        "settings": run.model_dump(),
+        "environment": ENVIRONMENT,
+        "data_sha256": "d" * 64,
+        "inputs": 256,
+        "unused_threshold": threshold,
+        "status": "completed",
+        "final": rows[-1],
+    } | (changes or {})
+    gates = {
+        "counts": generator.multinomial(run.width, np.full(16, 1 / 16), size=run.depth).astype(np.int64),
+        "entropies": (initial * layers).astype(np.float32),
+        "initial_entropies": initial.astype(np.float32),
+    }
+    directory = runs / run.run_id
+    directory.mkdir(parents=True)
+    records.write_record(directory, record, rows, gates, {"iteration": torch.zeros((), dtype=torch.int64)})
+    return directory
+
+
+def _row(
+    iteration: int, discrete: float, gap: float, entropies: np.ndarray, threshold: float, seed: int
+) -> dict:
+    row = {
+        "iteration": iteration,
+        "training_seconds": iteration * (0.001 + 0.0001 * seed),
+        "elapsed_seconds": iteration * 0.002,
+        "loss": 2.3 - 2 * discrete,
+    }
+    modes = {"discrete": discrete, "soft": discrete + gap, "train_mode": discrete + gap}
+    for split in ("train", "validation", "test"):
+        row |= {f"{split}_accuracy_{m}": math.nan if split == "validation" else v for m, v in modes.items()}
+    row |= {"discretization_gap": gap, "soft_discretization_gap": gap}
+    return row | metrics.entropy_columns(entropies, threshold) | {"gate_change_share": 0.1}
+
+
+def write_study(runs: Path, seeds=(0, 1, 2)) -> None:
+    """The four methods at two depths, three temperatures, a second noise: something for every figure."""
+    for seed in seeds:
+        for depth in (2, 3):
+            for method in METHODS:
+                write_run(runs, method, seed, depth=depth)
+        for temperature in (0.05, 1.0):
+            write_run(runs, "glgn", seed, temperature=temperature, shape=(900, 0.8, 0.001, 0.2))
+        write_run(runs, "", seed, noise="uniform", straight_through=True, temperature=0.25)

@@ -1,0 +1,208 @@
+"""Every figure from a small made-up study: which are available, what they show, and that their bytes repeat."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from analysis_records import write_run, write_study
+from pypdf import PdfReader
+
+from analysis import style
+from analysis.claims import make_claims
+from analysis.cli import main
+from analysis.collect import collect
+from analysis.figures import FIGURES, available_figures, draw, figure_source, write_figure
+from analysis.tidy import Tables, read_tables
+from lgn.config import Preset
+from lgn.design import Design
+from lgn.errors import LgnError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    write_study(folder / "runs")
+    collect(folder / "runs", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(study) -> Tables:
+    return read_tables(study)
+
+
+def drawn(name, tables):
+    with style.styled():
+        return draw(name, tables)
+
+
+@pytest.fixture(scope="module")
+def files(tables, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    for name in FIGURES:
+        write_figure(name, tables, folder)
+    return folder
+
+
+def test_the_study_has_every_figure(tables):
+    assert available_figures(tables.runs) == list(FIGURES)
+
+
+def test_figures_are_known_from_the_design_alone():
+    base = {
+        "dataset": "digits",
+        "thresholds": 4,
+        "depth": 2,
+        "width": 20,
+        "group_temperature": 5,
+        "iterations": 100,
+    }
+    base |= {"temperature": 0.25}
+    preset = {"preset": "p", "base": base, "seeds": [0]}
+
+    def available(*sweeps):
+        return set(available_figures(Design(Preset(**preset, sweeps=list(sweeps))).table))
+
+    only_dlgn = available({"set": {"method": "dlgn"}})
+    assert {"accuracy_over_iterations", "unused_threshold", "gates_by_layer"} <= only_dlgn
+    optional = {"speed_ratio", "temperature_sweep", "noise_types", "straight_through"}
+    assert not optional & only_dlgn
+    assert optional & available({"vary": {"method": ["dlgn", "glgn"]}}) == {"speed_ratio"}
+    assert optional & available({"vary": {"method": ["gumbel_soft", "glgn"]}}) == {"straight_through"}
+    assert optional & available({"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}}) == {
+        "temperature_sweep"
+    }
+    noises = {"set": {"straight_through": True}, "vary": {"noise": ["gumbel", "logistic"]}}
+    assert optional & available(noises) == {"noise_types"}
+
+
+def test_methods_at_different_temperatures_are_not_compared_as_noise_or_straight_through(tmp_path):
+    write_run(tmp_path / "runs", "glgn", 0, temperature=0.25)
+    write_run(tmp_path / "runs", "gumbel_soft", 0, temperature=0.5)
+    write_run(tmp_path / "runs", "", 0, noise="uniform", straight_through=True, temperature=0.5)
+    collect(tmp_path / "runs", tmp_path)
+    assert not {"noise_types", "straight_through"} & set(available_figures(read_tables(tmp_path).runs))
+
+
+def test_a_figure_without_its_runs_or_of_no_name_is_refused(tmp_path, capsys):
+    write_run(tmp_path / "runs", "dlgn", 0)
+    collect(tmp_path / "runs", tmp_path)
+    with pytest.raises(LgnError, match="temperature_sweep: not in this preset"):
+        draw("temperature_sweep", read_tables(tmp_path))
+    assert main(["figure", "nonsense", "--results", str(tmp_path), "--output", str(tmp_path / "f")]) == 2
+    assert capsys.readouterr().err.startswith(
+        "analysis: nonsense: is no figure; allowed: accuracy_over_iterations,"
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_fonts_are_embedded_and_nothing_dates_the_file(files, name):
+    reader = PdfReader(files / f"{name}.pdf")
+    assert reader.metadata.get("/CreationDate") is None and reader.metadata.get("/Producer") is None
+    fonts = reader.pages[0]["/Resources"]["/Font"]
+    assert fonts
+    for font in fonts.values():
+        descendant = font.get_object()["/DescendantFonts"][0].get_object()
+        assert descendant["/Subtype"] == "/CIDFontType2"  # TrueType, not Type 3
+        assert descendant["/FontDescriptor"].get_object()["/FontFile2"]
+    png = (files / f"{name}.png").read_bytes()
+    assert png.startswith(b"\x89PNG") and b"Software" not in png and b"tIME" not in png
+
+
+def test_equal_records_give_equal_bytes_in_another_process(study, files, tmp_path):
+    # Another hash seed, another working directory: neither may show.
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": "123",
+        "MPLCONFIGDIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "analysis", "figures", "--results", str(study), "--output", "again"]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    assert digests(tmp_path / "again") == digests(files)
+    assert len(digests(files)) == 2 * len(FIGURES)
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_seeds_and_axes_are_named(tables, name):
+    figure = drawn(name, tables)
+    texts = [
+        text.get_text() for axes in figure.axes for text in (axes.title, axes.xaxis.label, axes.yaxis.label)
+    ]
+    assert any("3 seeds" in text for text in texts)
+    for axes in figure.axes:
+        assert axes.get_xlabel()
+    assert any(axes.get_ylabel() for axes in figure.axes)
+
+
+def test_no_text_is_smaller_than_seven_points(tables):
+    for name in FIGURES:
+        figure = drawn(name, tables)
+        figure.draw_without_rendering()
+        sizes = [
+            text.get_fontsize() for text in figure.findobj(lambda artist: hasattr(artist, "get_fontsize"))
+        ]
+        assert min(sizes) >= 7
+
+
+def test_methods_have_looks_of_their_own():
+    looks = [
+        style.method_style(method) for method in ("dlgn", "glgn", "gumbel_soft", "hard_st", "gaussian_st")
+    ]
+    for part in ("label", "color", "marker", "line"):
+        assert len({getattr(look, part) for look in looks}) == len(looks)
+    assert looks[0].label == "DLGN" and looks[4].label == "Gaussian ST"
+
+
+def test_accuracy_curves_are_the_means_of_the_records(tables):
+    figure = drawn("accuracy_over_iterations", tables)
+    solid = next(line for line in figure.axes[1].lines if line.get_linestyle() == "-")
+    assert figure.axes[1].get_title().startswith("digits, depth 3, width 20\n")
+    history = tables.history.query("method == 'dlgn' and depth == 3")
+    last = history[history["iteration"] == 10_000]["test_accuracy_discrete"]
+    assert len(last) == 3
+    assert solid.get_xdata()[-1] == 10_000
+    assert solid.get_ydata()[-1] == pytest.approx(last.mean())
+
+
+def test_the_ratio_drawn_at_dlgns_best_is_the_claims(tables):
+    claim = next(
+        c for c in make_claims(tables) if c["claim"] == "speed_iterations" and c["scale"]["depth"] == 3
+    )
+    figure = drawn("speed_ratio", tables)
+    line = next(
+        line for line in figure.axes[1].lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2
+    )
+    at_best = pd.Series(line.get_ydata(), index=line.get_xdata())[claim["measured"]["target_accuracy"]]
+    assert at_best == pytest.approx(claim["measured"]["value"])
+
+
+def test_share_above_the_threshold_used_is_the_unused_share(tables):
+    """The curve is drawn from histograms: right to the share of neurons in the threshold's own bin."""
+    figure = drawn("unused_threshold", tables)
+    line = figure.axes[1].lines[0]
+    dlgn = tables.runs.query("method == 'dlgn' and depth == 3")
+    threshold, share = dlgn["unused_threshold"].mean(), dlgn["final_unused_share"].mean()
+    edges, shares = line.get_xdata(), line.get_ydata()
+    near = (edges > threshold - 0.15) & (edges < threshold + 0.15)
+    assert shares[near].min() <= share <= shares[near].max()
+    assert (shares[0], shares[-1]) == (1, 0)
+
+
+def test_a_figures_source_is_the_module_that_draws_it():
+    assert Path(figure_source("speed_ratio")) == ROOT / "analysis" / "figures" / "speed.py"
+
+
+def test_every_figure_has_a_caption_that_says_what_it_is_made_from():
+    for name in FIGURES:
+        caption = (ROOT / "workflow" / "report" / f"{name}.rst").read_text()
+        assert "seeds" in caption and ".csv" in caption

@@ -1,0 +1,258 @@
+"""The workflow as its users meet it: real Snakemake calls, in folders of their own."""
+
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from analysis.figures import FIGURES
+from lgn import training
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TINY = {
+    "preset": "tiny",
+    "base": {
+        "dataset": "digits", "thresholds": 2, "depth": 2, "width": 100, "temperature": 0.5, "group_temperature": 4,
+        "batch_size": 16, "iterations": 40, "evaluations": 8,
+    },
+    "seeds": [0, 1],
+    "sweeps": [{"vary": {"method": ["dlgn", "glgn"]}}],
+    "execution": {"backend": "torch"},
+}  # fmt: skip
+
+
+def snakemake(folder, *arguments, preset=TINY):
+    """Runs Snakemake on a preset with results below a folder; returns the finished process, output joined."""
+    folder.mkdir(exist_ok=True)
+    (folder / "preset.yaml").write_text(yaml.safe_dump(preset))
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(folder),
+    ]
+    command += ["--configfile", str(folder / "preset.yaml"), "--cores", "2", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def jobs(output):
+    """Job counts by rule that a dry run prints."""
+    table = output.split("Job stats:")[1].split("\n\n")[0] if "Job stats:" in output else ""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    return folder, done.stdout
+
+
+def copy_of(finished, folder):
+    shutil.copytree(finished[0], folder)
+    return folder
+
+
+def test_a_bare_call_plans_the_default_preset():
+    """An included Snakefile's default target is dropped: without its own, this would plan nothing and exit 0."""
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--config",
+         "results_dir=nowhere", "figures_dir=nowhere"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+    )  # fmt: skip
+    planned = jobs(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert planned["train"] == 57
+    assert sum(name in FIGURES for name in planned) == len(FIGURES) == 11
+
+
+def test_one_command_ends_in_claims_tables_and_figures(finished):
+    folder, output = finished
+    results, figures = folder / "results" / "tiny", folder / "paper_figures" / "tiny"
+    with open(results / "runs.csv", newline="") as file:
+        runs = list(csv.DictReader(file))
+    assert sorted((run["method"], run["seed"]) for run in runs) == [
+        ("dlgn", "0"), ("dlgn", "1"), ("glgn", "0"), ("glgn", "1")
+    ]  # fmt: skip
+    claims = json.loads((results / "claims.json").read_text())
+    assert claims
+    for name in ("claims.md", "claims.tex", "claims.csv", "summary.md", "accuracy_over_iterations.pdf"):
+        assert (figures / name).stat().st_size > 100, name
+    assert "| claim" in output and "paper_figures/tiny" in output
+
+
+def test_logs_and_benchmarks_are_kept_by_rule(finished):
+    results = finished[0] / "results" / "tiny"
+    assert len(list((results / "logs" / "train").iterdir())) == 4
+    assert len(list((results / "benchmarks" / "train").iterdir())) == 4
+    assert "completed after 40 iterations" in next((results / "logs" / "train").iterdir()).read_text()
+
+
+def test_a_second_call_has_nothing_to_do(finished):
+    assert "Nothing to be done" in snakemake(finished[0]).stdout
+
+
+def test_shipped_records_are_not_trained_anew_whatever_their_file_times(finished, tmp_path):
+    """What a clone holds: no Snakemake metadata, file times in any order, no weights."""
+    folder = copy_of(finished, tmp_path / "clone")
+    shutil.rmtree(folder / ".snakemake")
+    shuffled = random.Random(0)
+    for path in (folder / "results").rglob("*"):
+        if path.name == "weights.safetensors":
+            path.unlink()
+        elif path.is_file():
+            os.utime(path, (shuffled.randint(10**9, 2 * 10**9),) * 2)
+    planned = snakemake(folder, "--dry-run", "figures", "--forcerun", "collect")
+    assert planned.returncode == 0, planned.stdout
+    assert "train" not in jobs(planned.stdout)
+    assert "accuracy_over_iterations" in jobs(planned.stdout)
+
+
+def test_figures_come_back_byte_for_byte_without_training(finished, tmp_path):
+    folder = copy_of(finished, tmp_path / "again")
+    before = {path.name: path.read_bytes() for path in (folder / "paper_figures" / "tiny").iterdir()}
+    shutil.rmtree(folder / "paper_figures")
+    shutil.rmtree(folder / ".snakemake")
+    done = snakemake(folder, "figures", "tables")
+    assert done.returncode == 0, done.stdout
+    assert "rule train" not in done.stdout
+    assert {path.name: path.read_bytes() for path in (folder / "paper_figures" / "tiny").iterdir()} == before
+
+
+def test_touching_one_value_trains_just_the_runs_it_concerns(finished, tmp_path):
+    folder = copy_of(finished, tmp_path / "touched")
+    sweeps = [{"vary": {"method": ["dlgn"]}}, {"set": {"method": "glgn", "temperature": 0.4}}]
+    planned = jobs(snakemake(folder, "--dry-run", preset=TINY | {"sweeps": sweeps}).stdout)
+    assert planned["train"] == 2
+    planned = jobs(snakemake(folder, "--dry-run", preset=TINY | {"seeds": [0, 1, 2]}).stdout)
+    assert planned["train"] == 2
+
+
+def test_where_and_how_runs_execute_trains_nothing_anew(finished, tmp_path):
+    folder = copy_of(finished, tmp_path / "moved")
+    execution = {"backend": "auto", "threads": 2}
+    planned = snakemake(folder, "--dry-run", preset=TINY | {"data_dir": "elsewhere", "execution": execution})
+    assert "Nothing to be done" in planned.stdout
+
+
+def test_a_change_of_the_training_semantics_trains_everything(finished, tmp_path):
+    """The version constant is a parameter of the rule, so Snakemake sees it; here it is changed in a copy."""
+    folder = copy_of(finished, tmp_path / "semantics")
+    rule = (ROOT / "workflow/rules/train.smk").read_text()
+    changed = tmp_path / "checkout"
+    shutil.copytree(ROOT / "workflow", changed / "workflow")
+    shutil.copy(ROOT / "Snakefile", changed / "Snakefile")
+    (changed / "workflow/rules/train.smk").write_text(
+        rule.replace("semantics=TRAINING_SEMANTICS", "semantics=TRAINING_SEMANTICS + 1")
+    )
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), "--dry-run", "--configfile"]
+    command += [str(folder / "preset.yaml"), "--cores", "2", "--snakefile"]
+    planned = [
+        jobs(
+            subprocess.run(
+                [*command, str(root / "Snakefile")], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for root in (ROOT, changed)
+    ]
+    assert "train" not in planned[0]
+    assert planned[1]["train"] == 4
+    assert training.TRAINING_SEMANTICS >= 1
+
+
+def test_an_interrupted_job_keeps_its_checkpoint_and_goes_on(tmp_path):
+    """Snakemake deletes the declared outputs of a failed job; the checkpoint is not among them."""
+    folder = tmp_path / "cut"
+    only = TINY | {"seeds": [0], "sweeps": [{"set": {"method": "dlgn"}}]}
+    first = snakemake(folder, "runs", preset=only)
+    assert first.returncode == 0, first.stdout
+    run = next((folder / "results/tiny/runs").iterdir())
+    (run / "checkpoint.safetensors").write_bytes(b"not a checkpoint")
+    (run / "run.json").unlink()
+    again = snakemake(folder, "runs", preset=only)
+    assert again.returncode != 0
+    assert "checkpoint.safetensors: cannot be read" in again.stdout
+    assert (run / "checkpoint.safetensors").read_bytes() == b"not a checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"base": TINY["base"] | {"widht": 7}}, "widht: unknown key; allowed: dataset"),
+        ({"base": TINY["base"] | {"width": 105}}, "width: 105 does not divide into the 10 classes of digits"),
+        (
+            {"base": TINY["base"] | {"temperature": -1}, "sweeps": [{"set": {"method": "glgn"}}]},
+            "temperature: -1",
+        ),
+        (
+            {"sweeps": [{"set": {"method": "glgn", "dataset": "; rm -rf"}}]},
+            "dataset: '; rm -rf' is not allowed",
+        ),
+    ],
+)
+def test_wrong_config_is_refused_before_anything_trains(tmp_path, change, words):
+    done = snakemake(tmp_path / "wrong", preset=TINY | change)
+    assert done.returncode != 0
+    assert [line for line in done.stdout.splitlines() if words in line], done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "wrong" / "results").exists()
+
+
+def test_missing_data_is_named_before_anything_trains(tmp_path):
+    preset = TINY | {"base": TINY["base"] | {"dataset": "mnist"}, "data_dir": str(tmp_path / "empty")}
+    done = snakemake(tmp_path / "missing", preset=preset)
+    assert done.returncode != 0
+    assert "lgn: mnist: " in done.stdout
+    assert not list((tmp_path / "missing").rglob("run.json"))
+
+
+def test_an_unknown_target_is_named(tmp_path):
+    done = snakemake(tmp_path / "target", "no_such_target")
+    assert done.returncode != 0
+    assert "no_such_target" in done.stdout
+
+
+def test_the_report_is_one_page_with_captions(finished, tmp_path):
+    folder = copy_of(finished, tmp_path / "report")
+    done = snakemake(folder, "--report", "report.html")
+    assert done.returncode == 0, done.stdout
+    page = (folder / "report.html").read_text()
+    assert len(page) > 10**5
+    assert "Mind the Gap" in page
+
+
+def test_rulegraph_and_lint():
+    base = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    base += ["--configfile", str(ROOT / "config/smoke.yaml")]
+    graph = subprocess.run([*base, "--rulegraph"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert graph.stdout.count("label") > 5
+    lint = subprocess.run([*base, "--lint"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+
+
+def test_conda_environment_has_the_pinned_versions():
+    pins = dict(
+        line.strip().split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    )
+    stated = yaml.safe_load((ROOT / "workflow/envs/lgn.yaml").read_text())["dependencies"]
+    for entry in stated:
+        name, version = entry.split(" =")
+        if name != "python":
+            assert (
+                pins[{"pytorch": "torch", "jinja2": "Jinja2", "pyyaml": "PyYAML"}.get(name, name)] == version
+            )

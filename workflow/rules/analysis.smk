@@ -1,0 +1,67 @@
+rule design:
+    output:
+        table=f"{RESULTS}/design.csv",
+        run_ids=f"{RESULTS}/run_ids.txt",
+    log:
+        f"{RESULTS}/logs/design.log",
+    params:
+        runs=sorted(design.runs),
+    message:
+        "Listing the runs of preset {preset.preset}"
+    run:
+        write_design(design, output.table, output.run_ids)
+
+
+rule collect:
+    input:
+        records=rules.runs.input,
+        run_ids=rules.design.output.run_ids,
+    output:
+        **TABLE_FILES,
+    log:
+        f"{RESULTS}/logs/collect.log",
+    conda:
+        "../envs/lgn.yaml"
+    message:
+        "Collecting the records of preset {preset.preset}"
+    shell:
+        'results="$(dirname {output.runs:q})"; '
+        'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} --output "$results" '
+        "2>&1 | tee {log:q}"
+
+
+rule claims:
+    input:
+        **TABLE_FILES,
+    output:
+        claims=f"{RESULTS}/claims.json",
+        table=multiext(f"{RESULTS}/tables/claims", ".md", ".tex", ".csv"),
+    log:
+        f"{RESULTS}/logs/claims.log",
+    conda:
+        "../envs/lgn.yaml"
+    message:
+        "Measuring the paper's claims"
+    shell:
+        'python -m analysis claims --results "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'
+
+
+rule tables:
+    input:
+        **TABLE_FILES,
+        claims=rules.claims.output.claims,
+    output:
+        claims=report(f"{FIGURES}/claims.csv", caption="../report/tables.rst", category="Tables"),
+        summary=report(f"{FIGURES}/summary.csv", caption="../report/tables.rst", category="Tables"),
+        texts=expand(
+            "{folder}/{table}.{format}", folder=FIGURES, table=("claims", "summary"), format=("md", "tex")
+        ),
+    log:
+        f"{RESULTS}/logs/tables.log",
+    conda:
+        "../envs/lgn.yaml"
+    message:
+        "Writing tables"
+    shell:
+        'python -m analysis tables --results "$(dirname {input.claims:q})" '
+        '--output "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'

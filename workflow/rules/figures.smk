@@ -1,0 +1,32 @@
+for figure in FIGURE_NAMES:
+
+    # A rule a figure, named after it: `snakemake --cores 1 speed_ratio` draws one.
+    rule:
+        name:
+            figure
+        input:
+            **TABLE_FILES,
+            code=figure_source(figure),
+        output:
+            png=report(
+                f"{FIGURES}/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+            ),
+            pdf=f"{FIGURES}/{figure}.pdf",
+        log:
+            f"{RESULTS}/logs/figures/{figure}.log",
+        conda:
+            "../envs/lgn.yaml"
+        params:
+            figure=figure,
+        message:
+            "Drawing {params.figure}"
+        shell:
+            'python -m analysis figure {params.figure:q} --results "$(dirname {input.runs:q})" '
+            '--output "$(dirname {output.png:q})" 2>&1 | tee {log:q}'
+
+
+rule figures:
+    input:
+        expand(f"{FIGURES}/{{figure}}.{{format}}", figure=FIGURE_NAMES, format=("pdf", "png")),
