@@ -75,7 +75,7 @@ def test_a_bare_call_plans_the_default_preset():
     )  # fmt: skip
     planned = jobs(done.stdout)
     assert done.returncode == 0, done.stdout
-    assert planned["train"] == 57
+    assert planned["train"] == 60
     assert sum(name in FIGURES for name in planned) == len(FIGURES) == 11
 
 

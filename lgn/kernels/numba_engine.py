@@ -11,18 +11,8 @@ from numba import njit
 
 from lgn.gates import GATES
 from lgn.kernels import numba_packed, numba_soft
-from lgn.kernels.numba_math import (
-    BETA_1,
-    BETA_2,
-    LOGITS,
-    MOMENT,
-    NOISE_CODES,
-    OPTIONS,
-    RECORD,
-    SQUARE,
-    f32,
-)
-from lgn.kernels.numba_simd import pack_above
+from lgn.kernels.numba_math import NOISE_CODES, OPTIONS, f32
+from lgn.kernels.numba_simd import BETA_1, BETA_2, LANES, LOGITS, MOMENT, RECORD, SQUARE, pack_above
 from lgn.network import LogicNetwork
 
 EVALUATION_IMAGES = {True: 1024, False: 256}
@@ -142,7 +132,9 @@ class NumbaEngine:
             lanes = _lanes(packed, batch)
             self.buffers[batch] = (
                 _activations(packed, len(self.used_pixels), batch),
-                _activations(packed, network.depth * network.width, batch).reshape(network.depth, network.width, -1),
+                _activations(packed, network.depth * network.width, batch).reshape(
+                    network.depth, network.width, -1
+                ),
                 np.empty((network.classes, lanes), np.float32),
                 np.empty((network.classes, lanes), np.float32),
                 np.empty((2, network.width, lanes), np.float32),
@@ -154,24 +146,26 @@ class NumbaEngine:
 def pack_inputs(columns, used_pixels, used_levels, inputs):
     """inputs (used, words) uint32 from columns (pixels, 32 * words) uint8."""
     for i in range(used_pixels.size):
-        pack_above(inputs[i], columns[used_pixels[i]], used_levels[i], inputs.shape[1])
+        pack_above(inputs, i, columns, used_pixels[i], used_levels[i], columns.shape[1])
 
 
 @njit(**OPTIONS)
 def expand_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, batch) float32 of 0 and 1 from columns (pixels, batch) uint8."""
+    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch stay as they are."""
     for i in range(used_pixels.size):
         column, level = columns[used_pixels[i]], used_levels[i]
-        for t in range(inputs.shape[1]):
+        for t in range(columns.shape[1]):
             inputs[i, t] = f32(1) if column[t] > level else f32(0)
 
 
 def _lanes(packed: bool, batch: int) -> int:
-    return 32 * -(-batch // 32) if packed else batch
+    block = 32 if packed else LANES
+    return block * -(-batch // block)
 
 
 def _activations(packed: bool, rows: int, batch: int) -> np.ndarray:
-    return np.zeros((rows, -(-batch // 32)), np.uint32) if packed else np.zeros((rows, batch), np.float32)
+    lanes = _lanes(packed, batch)
+    return np.zeros((rows, lanes // 32), np.uint32) if packed else np.zeros((rows, lanes), np.float32)
 
 
 def _readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 
 from lgn.gates import GATES, TRUTH_TABLE
-from lgn.kernels.numba_math import OPTIONS, f32, layer_key, loss_and_gradient, sample, u32, update
-from lgn.kernels.numba_simd import add_signed_row, masked_sums
+from lgn.kernels.numba_math import INLINE, OPTIONS, f32, layer_key, loss_and_gradient, sample, u32
+from lgn.kernels.numba_simd import add_signed_row, masked_sums, update_record
 
 # DERIVATIVES[slot, gate, other]: derivative of a gate in its first or second input where the other input is 0 or 1.
 _T = TRUTH_TABLE.astype(np.float32)
@@ -28,8 +28,9 @@ def sample_gates(records, gates, seed, step, noise, inverse_temperature):
     depth, width, _ = records.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
+        layer_records = records[layer]
         for j in range(width):
-            gates[layer, j] = sample(records[layer, j], j, key, noise, inverse_temperature)
+            gates[layer, j] = sample(layer_records, j, key, noise, inverse_temperature)
 
 
 @njit(**OPTIONS)
@@ -43,9 +44,9 @@ def evaluate_layer(gates, first, second, inputs, outputs):
         c1 = c0 ^ (u32(0) - ((k >> u32(1)) & u32(1)))
         c2 = c0 ^ (u32(0) - ((k >> u32(2)) & u32(1)))
         c3 = c0 ^ c1 ^ c2 ^ (u32(0) - (k & u32(1)))
-        a, b, out = inputs[first[j]], inputs[second[j]], outputs[j]
         for w in range(words):
-            out[w] = c0 ^ (c1 & a[w]) ^ (c2 & b[w]) ^ (c3 & a[w] & b[w])
+            a, b = inputs[first[j], w], inputs[second[j], w]
+            outputs[j, w] = c0 ^ (c1 & a) ^ (c2 & b) ^ (c3 & a & b)
 
 
 @njit(**OPTIONS)
@@ -55,26 +56,43 @@ def class_counts(bits, counts):
     width, words = bits.shape
     group = width // classes
     for c in range(classes):
-        row = counts[c]
-        row[:] = f32(0)
+        counts[c] = f32(0)
         for j in range(c * group, (c + 1) * group):
             for w in range(words):
                 word = bits[j, w]
                 for t in range(32):
-                    row[32 * w + t] += f32((word >> u32(t)) & u32(1))
+                    counts[c, 32 * w + t] += f32((word >> u32(t)) & u32(1))
 
 
-@njit(**OPTIONS)
-def output_gradient(total, i, pointers, edges, others, gates, gradients, group, bits, words, grad_factor):
-    """total (lanes,) = gradient of output i: signed rows of the neurons that read it, none where the sign is 0."""
-    total[:] = f32(0)
-    for e in range(pointers[i], pointers[i + 1]):
-        reader = edges[e] >> 1
-        slot, gate = edges[e] & 1, gates[reader]
-        if_zero, if_one = DERIVATIVES[slot, gate, 0], DERIVATIVES[slot, gate, 1]
-        if if_zero != 0 or if_one != 0:
-            row = gradients[reader // group]
-            add_signed_row(total, row, bits[others[e]], if_zero * grad_factor, if_one * grad_factor, words)
+@njit(**INLINE)
+def output_gradients(totals, pointers, edges, others, gates, gradients, group, bits, grad_factor):
+    """totals[i] = gradient of output i: signed rows of the neurons that read it, none where the sign is 0.
+
+    Bound by reading a random row of gradients for each such reader.
+    """
+    width, lanes = totals.shape
+    for i in range(width):
+        for t in range(lanes):
+            totals[i, t] = f32(0)
+        for e in range(pointers[i], pointers[i + 1]):
+            reader = edges[e] >> 1
+            slot, gate = edges[e] & 1, gates[reader]
+            if_zero, if_one = DERIVATIVES[slot, gate, 0], DERIVATIVES[slot, gate, 1]
+            if if_zero != 0 or if_one != 0:
+                if_zero, if_one = if_zero * grad_factor, if_one * grad_factor
+                add_signed_row(totals, i, gradients, reader // group, bits, others[e], if_zero, if_one, lanes)
+
+
+@njit(**INLINE)
+def update_layer(
+    records, first, second, inputs, gradients, group, inverse_temperature, step_size, square_scale
+):
+    """Logits' gradients and Adam of one layer: four masked sums a neuron stand for sixteen gates."""
+    lanes = gradients.shape[1]
+    for j in range(records.shape[0]):
+        s, sa, sb, sab = masked_sums(gradients, j // group, inputs, first[j], second[j], lanes)
+        s00, s01, s10 = s - sa - sb + sab, sb - sab, sa - sab
+        update_record(records, j, s00, s01, s10, sab, inverse_temperature, step_size, square_scale)
 
 
 @njit(**OPTIONS)
@@ -85,7 +103,6 @@ def train_step(
 ):  # fmt: skip
     """Sampling, forward, backward and Adam of one step; returns the loss. One call, so that small nets pay no Python."""
     depth, width, _ = records.shape
-    words = inputs.shape[1]
     classes = counts.shape[0]
     sample_gates(records, gates, seed, step, noise, inverse_temperature)
     for layer in range(depth):
@@ -93,24 +110,23 @@ def train_step(
         evaluate_layer(gates[layer], first[layer], second[layer], source, outputs[layer])
     class_counts(outputs[depth - 1], counts)
     loss = loss_and_gradient(counts, labels, group_temperature, class_gradient)
+    group = width // classes
     for layer in range(depth - 1, -1, -1):
         source = inputs if layer == 0 else outputs[layer - 1]
-        above = class_gradient if layer >= depth - 2 else gradients[(layer + 1) & 1]
-        above_group = width // classes if layer >= depth - 2 else 1
-        for j in range(width):
-            if layer == depth - 1:
-                row = class_gradient[j // above_group]
-            else:
-                row = gradients[layer & 1, j]
-                output_gradient(
-                    row, j, pointers[layer + 1], edges[layer + 1], others[layer + 1], gates[layer + 1], above,
-                    above_group, outputs[layer], words, grad_factor,
-                )  # fmt: skip
-            s, sa, sb, sab = masked_sums(row, source[first[layer, j]], source[second[layer, j]], words)
-            update(
-                records[layer, j], s - sa - sb + sab, sb - sab, sa - sab, sab, inverse_temperature, step_size,
-                square_scale,
+        if layer == depth - 1:
+            above, divisor = class_gradient, group
+        else:
+            below, above_divisor = gradients[layer & 1], group if layer == depth - 2 else 1
+            upper = layer + 1
+            output_gradients(
+                below, pointers[upper], edges[upper], others[upper], gates[upper], above, above_divisor,
+                outputs[layer], grad_factor,
             )  # fmt: skip
+            above, divisor = below, 1
+        update_layer(
+            records[layer], first[layer], second[layer], source, above, divisor, inverse_temperature, step_size,
+            square_scale,
+        )  # fmt: skip
     return loss
 
 

@@ -1,15 +1,13 @@
 """Straight-through off: four coefficients a neuron, float activations, rows of one neuron's whole batch.
 
-Shapes as in numba_packed, with activations (neurons, batch) float32 and coefficients (depth, width, 4) float32.
+Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 16 at least
+the batch, and coefficients (depth, width, 4) float32.
 """
 
-import numpy as np
 from numba import njit
 
-from lgn.gates import COEFFICIENTS, GATES
-from lgn.kernels.numba_math import OPTIONS, WEIGHTS, f32, layer_key, loss_and_gradient, sample, update
-
-_COLUMNS = np.ascontiguousarray(COEFFICIENTS.T.astype(np.float32))
+from lgn.kernels.numba_math import INLINE, OPTIONS, f32, layer_key, loss_and_gradient, sample
+from lgn.kernels.numba_simd import add_weighted_row, mix_record, mix_rows, update_record, weighted_sums
 
 
 @njit(**OPTIONS)
@@ -18,64 +16,65 @@ def mix_coefficients(records, coefficients, seed, step, noise, inverse_temperatu
     depth, width, _ = records.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
+        layer_records = records[layer]
         for j in range(width):
-            row = records[layer, j]
-            sample(row, j, key, noise, inverse_temperature)
-            for i in range(4):
-                total = f32(0)
-                for k in range(GATES):
-                    total += row[WEIGHTS + k] * _COLUMNS[i, k]
-                coefficients[layer, j, i] = total
+            sample(layer_records, j, key, noise, inverse_temperature)
+            c0, c1, c2, c3 = mix_record(layer_records, j)
+            coefficients[layer, j, 0] = c0
+            coefficients[layer, j, 1] = c1
+            coefficients[layer, j, 2] = c2
+            coefficients[layer, j, 3] = c3
 
 
 @njit(**OPTIONS)
 def evaluate_layer(coefficients, first, second, inputs, outputs):
     """Outputs of one layer of mixtures. Bound by reading two random rows and writing one."""
-    width, batch = outputs.shape
+    width, lanes = outputs.shape
     for j in range(width):
         c0, c1, c2, c3 = coefficients[j, 0], coefficients[j, 1], coefficients[j, 2], coefficients[j, 3]
-        a, b, out = inputs[first[j]], inputs[second[j]], outputs[j]
-        for t in range(batch):
-            out[t] = c0 + c1 * a[t] + (c2 + c3 * a[t]) * b[t]
+        mix_rows(outputs, j, inputs, first[j], second[j], c0, c1, c2, c3, lanes)
 
 
 @njit(**OPTIONS)
 def class_sums(activations, sums):
-    """sums (classes, batch) float32: the group sums of the last layer."""
-    classes, batch = sums.shape
+    """sums (classes, lanes) float32: the group sums of the last layer."""
+    classes, lanes = sums.shape
     group = activations.shape[0] // classes
     for c in range(classes):
-        row = sums[c]
-        row[:] = f32(0)
+        sums[c] = f32(0)
         for j in range(c * group, (c + 1) * group):
-            for t in range(batch):
-                row[t] += activations[j, t]
+            for t in range(lanes):
+                sums[c, t] += activations[j, t]
 
 
-@njit(**OPTIONS)
-def output_gradient(total, i, pointers, edges, others, coefficients, gradients, group, activations, grad_factor):
-    """total (batch,) = gradient of output i: sum over the neurons that read it."""
-    total[:] = f32(0)
-    for e in range(pointers[i], pointers[i + 1]):
-        reader = edges[e] >> 1
-        linear = coefficients[reader, 1 + (edges[e] & 1)] * grad_factor
-        product = coefficients[reader, 3] * grad_factor
-        row, other = gradients[reader // group], activations[others[e]]
-        for t in range(total.size):
-            total[t] += row[t] * (linear + product * other[t])
+@njit(**INLINE)
+def output_gradients(
+    totals, pointers, edges, others, coefficients, gradients, group, activations, grad_factor
+):
+    """totals[i] = gradient of output i: a sum over the neurons that read it. Bound by reading two random rows for each."""
+    width, lanes = totals.shape
+    for i in range(width):
+        for t in range(lanes):
+            totals[i, t] = f32(0)
+        for e in range(pointers[i], pointers[i + 1]):
+            reader = edges[e] >> 1
+            linear = coefficients[reader, 1 + (edges[e] & 1)] * grad_factor
+            product = coefficients[reader, 3] * grad_factor
+            add_weighted_row(
+                totals, i, gradients, reader // group, activations, others[e], linear, product, lanes
+            )
 
 
-@njit(**OPTIONS)
-def weighted_sums(row, a, b):
-    """Sums of row, row a, row b and row a b."""
-    s, sa, sb, sab = f32(0), f32(0), f32(0), f32(0)
-    for t in range(row.size):
-        in_a = row[t] * a[t]
-        s += row[t]
-        sa += in_a
-        sb += row[t] * b[t]
-        sab += in_a * b[t]
-    return s, sa, sb, sab
+@njit(**INLINE)
+def update_layer(
+    records, first, second, inputs, gradients, group, inverse_temperature, step_size, square_scale
+):
+    """Logits' gradients and Adam of one layer: four sums a neuron stand for sixteen gates."""
+    lanes = gradients.shape[1]
+    for j in range(records.shape[0]):
+        s, sa, sb, sab = weighted_sums(gradients, j // group, inputs, first[j], second[j], lanes)
+        s00, s01, s10 = s - sa - sb + sab, sb - sab, sa - sab
+        update_record(records, j, s00, s01, s10, sab, inverse_temperature, step_size, square_scale)
 
 
 @njit(**OPTIONS)
@@ -93,30 +92,29 @@ def train_step(
         evaluate_layer(coefficients[layer], first[layer], second[layer], source, outputs[layer])
     class_sums(outputs[depth - 1], sums)
     loss = loss_and_gradient(sums, labels, group_temperature, class_gradient)
+    group = width // classes
     for layer in range(depth - 1, -1, -1):
         source = inputs if layer == 0 else outputs[layer - 1]
-        above = class_gradient if layer >= depth - 2 else gradients[(layer + 1) & 1]
-        above_group = width // classes if layer >= depth - 2 else 1
-        for j in range(width):
-            if layer == depth - 1:
-                row = class_gradient[j // above_group]
-            else:
-                row = gradients[layer & 1, j]
-                output_gradient(
-                    row, j, pointers[layer + 1], edges[layer + 1], others[layer + 1], coefficients[layer + 1],
-                    above, above_group, outputs[layer], grad_factor,
-                )  # fmt: skip
-            s, sa, sb, sab = weighted_sums(row, source[first[layer, j]], source[second[layer, j]])
-            update(
-                records[layer, j], s - sa - sb + sab, sb - sab, sa - sab, sab, inverse_temperature, step_size,
-                square_scale,
+        if layer == depth - 1:
+            above, divisor = class_gradient, group
+        else:
+            below, above_divisor = gradients[layer & 1], group if layer == depth - 2 else 1
+            upper = layer + 1
+            output_gradients(
+                below, pointers[upper], edges[upper], others[upper], coefficients[upper], above, above_divisor,
+                outputs[layer], grad_factor,
             )  # fmt: skip
+            above, divisor = below, 1
+        update_layer(
+            records[layer], first[layer], second[layer], source, above, divisor, inverse_temperature, step_size,
+            square_scale,
+        )  # fmt: skip
     return loss
 
 
 @njit(**OPTIONS)
 def evaluate_network(coefficients, first, second, inputs, outputs, sums):
-    """Class sums of inputs (inputs, batch) float32. outputs (2, width, batch): two layers in turn."""
+    """Class sums of inputs (inputs, lanes) float32. outputs (2, width, lanes): two layers in turn."""
     depth = coefficients.shape[0]
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[(layer - 1) & 1]
