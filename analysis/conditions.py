@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.paper_values import TEMPERATURE
+from lgn.methods import METHODS
 
 METHOD_COLUMNS = ("noise", "straight_through", "temperature")
 """What makes a method; a setting is all else that shapes a training."""
@@ -18,7 +19,7 @@ SCALE_COLUMNS = ("dataset", "depth", "width")
 BUDGET_COLUMNS = ("iterations", "time_budget_seconds", "evaluations", "train_evaluation_images")
 """How long a run goes on and how often it is looked at: methods with unlike budgets still compare."""
 
-PAPER_METHODS = ("dlgn", "glgn", "gumbel_soft", "hard_st")
+PAPER_METHODS = tuple(METHODS)
 """The four methods of every legend, in its order."""
 
 _NOT_SETTINGS = ("run_id", "method", "status", "inputs", "unused_threshold", "data_sha256")

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lgn.errors import LgnError
-
-RECORD_VERSION = 1
-"""The record format this analysis understands."""
+from lgn.methods import MODES
+from lgn.versions import RECORD_VERSION
 
 RUN_FIELDS = {
     "run_id": str,
@@ -28,7 +27,6 @@ RUN_FIELDS = {
 }
 STATUSES = ("completed", "time_budget", "diverged")
 
-MODES = ("discrete", "soft", "train_mode")
 HISTORY_COLUMNS = (
     "iteration",
     "training_seconds",

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from lgn.config import method_label
+from lgn.methods import method_label
 
 COLUMN, PAGE = 3.4, 7.0
 """Width in inches of a one-column and a two-column figure of a paper."""

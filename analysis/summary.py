@@ -18,7 +18,7 @@ from analysis.conditions import (
 from analysis.output import duration, reduction_text, with_interval
 from analysis.statistics import mean_interval
 from analysis.tidy import Tables
-from lgn.config import method_label
+from lgn.methods import method_label
 
 CLAIM_NAMES = {
     "speed_seconds": "training speed, wall-clock",

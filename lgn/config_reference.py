@@ -4,7 +4,8 @@ import json
 
 from pydantic import BaseModel
 
-from lgn.config import METHOD_LABELS, METHODS, Execution, Preset, Run, Sweep
+from lgn.config import Execution, Preset, Run, Sweep
+from lgn.methods import METHOD_LABELS, METHODS
 
 _HEAD = """# Configuration
 

@@ -4,29 +4,11 @@ The four methods of the paper are (noise, straight_through): DLGN (none, off), G
 Hard-ST (none, on), GLGN (gumbel, on).
 """
 
-from dataclasses import dataclass
-
 import torch
 
 from lgn.gates import COEFFICIENTS, GATES
+from lgn.methods import Estimator
 from lgn.noise import NOISES, layer_key, uniforms
-
-MODES = ("discrete", "soft", "train_mode")
-"""How a network is evaluated: argmax gates; softmax(logits / temperature) without noise; as sampled in training."""
-
-
-@dataclass(frozen=True)
-class Estimator:
-    """noise: "none" or a name in noise.NOISES. temperature: of the softmax, > 0.
-
-    straight_through: forward takes the argmax gate, the logits' gradient is that of the soft weights.
-    grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
-    """
-
-    noise: str
-    temperature: float
-    straight_through: bool
-    grad_factor: float = 1.0
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lgn.estimator import MODES, Estimator
 from lgn.kernels import Engine
+from lgn.methods import MODES, Estimator
 from lgn.metrics import accuracy
 
 TRAIN_MODE_DRAWS = 8

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from lgn.errors import LgnError
-from lgn.estimator import Estimator, gate_coefficients, gate_weights, sampling_keys, scale_gradient
+from lgn.estimator import gate_coefficients, gate_weights, sampling_keys, scale_gradient
 from lgn.gates import GATES, PASS_A
+from lgn.methods import Estimator
 from lgn.streams import stream_seed
 from lgn.wiring import WIRINGS
 
@@ -62,7 +63,7 @@ class LogicNetwork(nn.Module):
     def forward(self, bits: torch.Tensor, mode: str | None = None, draw: int = 0) -> torch.Tensor:
         """(batch, classes) scores of (batch, inputs) bits; scores are the group sums over group_temperature.
 
-        mode: one of estimator.MODES; by default train_mode while training and discrete in evaluation.
+        mode: one of methods.MODES; by default train_mode while training and discrete in evaluation.
         In training every call is one step: it draws fresh noise, shared by the batch, and advances `iteration`.
         Outside training, draw picks one of the evaluation's own noise draws at this iteration.
         """

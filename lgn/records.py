@@ -18,9 +18,6 @@ from safetensors.torch import save
 
 from lgn.errors import LgnError
 
-RECORD_VERSION = 1
-"""Raised when files or columns change meaning; analysis refuses to mix versions."""
-
 RECORD_FILES = ("run.json", "history.csv", "gates.npz", "weights.safetensors")
 CHECKPOINT = "checkpoint.safetensors"
 

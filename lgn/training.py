@@ -19,9 +19,7 @@ from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
 from lgn.kernels import Engine, make_engine
 from lgn.network import LogicNetwork
-
-TRAINING_SEMANTICS = 1
-"""Raised when the same settings come to mean another training; every run is then trained anew."""
+from lgn.versions import RECORD_VERSION, TRAINING_SEMANTICS
 
 CHECKPOINT_SECONDS = 30.0
 """At least this long between checkpoints, so that their cost stays a small share of training."""
@@ -55,7 +53,7 @@ def train(
     record = {
         "run_id": run.run_id,
         "method": run.method,
-        "record_version": records.RECORD_VERSION,
+        "record_version": RECORD_VERSION,
         "training_semantics": TRAINING_SEMANTICS,
         "settings": run.model_dump(),
         "environment": describe(engine.name, getattr(engine, "device", "cpu"), execution.threads),

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from lgn import metrics, records
-from lgn.config import METHODS, parse_run
+from lgn.config import parse_run
+from lgn.methods import METHODS
+from lgn.versions import RECORD_VERSION
 
 BASE = {
     "dataset": "digits",
@@ -61,7 +63,7 @@ def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, *
     record = {
         "run_id": run.run_id,
         "method": run.method,
-        "record_version": records.RECORD_VERSION,
+        "record_version": RECORD_VERSION,
         "training_semantics": 1,
         "settings": run.model_dump(),
         "environment": ENVIRONMENT,

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lgn.cli import main, parse_settings
-from lgn.config import METHODS, Run, expand, method_label, method_name, parse_preset, parse_run, read_preset
+from lgn.config import Run, expand, parse_preset, parse_run, read_preset
 from lgn.config_reference import config_reference, config_schema
 from lgn.design import Design
 from lgn.errors import LgnError
+from lgn.methods import METHODS, method_label, method_name
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from lgn.estimator import MODES, Estimator, gate_coefficients, gate_weights
+from lgn.estimator import gate_coefficients, gate_weights
 from lgn.gates import COEFFICIENTS
+from lgn.methods import MODES, Estimator
 from lgn.noise import gumbel, layer_key, uniforms
 
 KEY = layer_key(5, 0, 0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lgn.estimator import Estimator
 from lgn.gates import TRUTH_TABLE
+from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 
 

@@ -26,7 +26,7 @@ class Engine(Protocol):
         """Mean training loss of the steps since the last call; NaN without one."""
 
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
-        """(n, classes) float32 scores in one of estimator.MODES; changes nothing."""
+        """(n, classes) float32 scores in one of methods.MODES; changes nothing."""
 
     def synchronize(self) -> None:
         """Returns when all work handed to the device is done."""

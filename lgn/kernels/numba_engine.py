@@ -151,7 +151,7 @@ def pack_inputs(columns, used_pixels, used_levels, inputs):
 
 @njit(**OPTIONS)
 def expand_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch stay as they are."""
+    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch stay untouched."""
     for i in range(used_pixels.size):
         column, level = columns[used_pixels[i]], used_levels[i]
         for t in range(columns.shape[1]):

@@ -101,7 +101,7 @@ def train_step(
     counts, class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature,
     step_size, square_scale,
 ):  # fmt: skip
-    """Sampling, forward, backward and Adam of one step; returns the loss. One call, so that small nets pay no Python."""
+    """Sampling, forward, backward and Adam of a step; returns the loss. One call, so that small nets pay no Python."""
     depth, width, _ = records.shape
     classes = counts.shape[0]
     sample_gates(records, gates, seed, step, noise, inverse_temperature)

@@ -51,7 +51,7 @@ def class_sums(activations, sums):
 def output_gradients(
     totals, pointers, edges, others, coefficients, gradients, group, activations, grad_factor
 ):
-    """totals[i] = gradient of output i: a sum over the neurons that read it. Bound by reading two random rows for each."""
+    """totals[i] = gradient of output i, a sum over the neurons that read it. Bound by reading two random rows each."""
     width, lanes = totals.shape
     for i in range(width):
         for t in range(lanes):

@@ -7,7 +7,7 @@ from lgn.config import parse_preset
 from lgn.design import Design, write_design
 from lgn.environment import prepare_shell
 from lgn.errors import LgnError
-from lgn.training import TRAINING_SEMANTICS
+from lgn.versions import TRAINING_SEMANTICS
 
 try:
     design = Design(parse_preset(config))

@@ -1,0 +1,7 @@
+"""Two constants that decide what may stand in one table. Apart, so that reading them loads nothing heavy."""
+
+TRAINING_SEMANTICS = 1
+"""Raised when the same settings come to mean another training; every run is then trained anew."""
+
+RECORD_VERSION = 1
+"""Raised when files or columns of a record change meaning; analysis refuses to mix versions."""
