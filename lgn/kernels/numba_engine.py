@@ -11,8 +11,9 @@ from numba import njit
 
 from lgn.gates import GATES
 from lgn.kernels import numba_packed, numba_soft
+from lgn.kernels.numba_lanes import LANES
 from lgn.kernels.numba_math import NOISE_CODES, OPTIONS, f32
-from lgn.kernels.numba_simd import BETA_1, BETA_2, LANES, LOGITS, MOMENT, RECORD, SQUARE, pack_above
+from lgn.kernels.numba_simd import BETA_1, BETA_2, LOGITS, MOMENT, RECORD, SQUARE, pack_above
 from lgn.network import LogicNetwork
 
 EVALUATION_IMAGES = {True: 1024, False: 256}
@@ -151,7 +152,7 @@ def pack_inputs(columns, used_pixels, used_levels, inputs):
 
 @njit(**OPTIONS)
 def expand_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch stay untouched."""
+    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch are left."""
     for i in range(used_pixels.size):
         column, level = columns[used_pixels[i]], used_levels[i]
         for t in range(columns.shape[1]):

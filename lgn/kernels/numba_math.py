@@ -73,7 +73,7 @@ def sample(records, neuron, key, noise, inverse_temperature):
 @njit(**OPTIONS)
 def loss_and_gradient(sums, labels, group_temperature, gradient):
     """Mean cross-entropy of class sums (classes, lanes) float32; writes d loss / d sum; lanes past the labels get 0."""
-    classes, lanes = sums.shape
+    classes = sums.shape[0]
     batch = labels.shape[0]
     shares = np.empty(classes)
     loss = 0.0
