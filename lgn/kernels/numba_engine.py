@@ -4,20 +4,32 @@ One thread a run: runs are many and fill the cores by themselves (config: execut
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 
 from lgn.gates import GATES
 from lgn.kernels import numba_packed, numba_soft
-from lgn.kernels.numba_lanes import LANES
-from lgn.kernels.numba_math import NOISE_CODES, OPTIONS, f32
-from lgn.kernels.numba_simd import BETA_1, BETA_2, LOGITS, MOMENT, RECORD, SQUARE, pack_above
+from lgn.kernels.numba_math import BETA_1, BETA_2, LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
+from lgn.kernels.numba_memory import transpose_block
+from lgn.kernels.numba_simd import kernel
 from lgn.network import LogicNetwork
+
+WORD = 64
+"""Images a machine word; float rows are padded to it too. The padding's gradients are 0."""
 
 EVALUATION_IMAGES = {True: 1024, False: 256}
 """Images an evaluation block, packed and soft: two layers of activations stay in cache."""
+
+
+class _Buffers(NamedTuple):
+    """What a forward pass writes: pixels by column, encoded inputs, layers of outputs, class sums."""
+
+    columns: np.ndarray
+    inputs: np.ndarray
+    outputs: np.ndarray
+    sums: np.ndarray
 
 
 class NumbaEngine:
@@ -33,35 +45,42 @@ class NumbaEngine:
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float):
         self.network, self.learning_rate = network, learning_rate
         depth, width = network.depth, network.width
-        self.records = np.zeros((depth, width, RECORD), np.float32)
+        self.records = _zeros((depth, width, RECORD))
         for layer, logits in enumerate(network.logits):
             self._view(layer, LOGITS)[:] = logits.detach()
             logits.data = self._view(layer, LOGITS)
         wiring = np.stack([network.wiring(layer).numpy() for layer in range(depth)])
-        # Only inputs that some neuron reads are encoded: `used` holds their thresholds and pixels.
+        # Only inputs that some neuron reads are encoded: `used` holds their places among all thermometer bits.
         used, compact = np.unique(wiring[0], return_inverse=True)
         wiring[0] = compact.reshape(2, width)
-        self.first, self.second = np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1])
+        self.first, self.second = (np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1]))
+        self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
         self.pointers, self.edges, self.others = _readers(self.first, self.second)
         self.gates = np.zeros((depth, width), np.uint8)
-        self.coefficients = np.zeros((depth, width, 4), np.float32)
-        self.buffers: dict[tuple[bool, int], tuple[np.ndarray, ...]] = {}
+        self.coefficients = _zeros((depth, width, 4))
+        # Both by the number of words of a batch.
+        self.buffers: dict[int, _Buffers] = {}
+        self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.loss_sum, self.loss_count = 0.0, 0
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         network, estimator = self.network, self.network.estimator
         packed = estimator.straight_through
         kernels, state = (numba_packed, self.gates) if packed else (numba_soft, self.coefficients)
-        inputs, outputs, sums, class_gradient, gradients = self._training_buffers(len(labels))
-        self._encode(pixels, inputs)
+        words = _words(len(labels))
+        if words not in self.buffers:
+            self.buffers[words] = self._buffers(packed, words, network.depth)
+        buffers = self.buffers[words]
+        self._encode(pixels, buffers)
         step = int(network.iteration)
         loss = kernels.train_step(
-            self.records, state, self.first, self.second, self.pointers, self.edges, self.others, inputs, outputs,
-            labels, sums, class_gradient, gradients, np.uint64(network.noise_seed), step, NOISE_CODES[estimator.noise],
-            f32(1 / estimator.temperature), f32(estimator.grad_factor), network.group_temperature,
-            f32(self.learning_rate / (1 - BETA_1 ** (step + 1))), f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
+            self.records, state, self.first, self.second, self.pointers, self.edges, self.others, buffers.inputs,
+            buffers.outputs, np.array(labels, np.int64), buffers.sums, *self._gradients(words), u64(network.noise_seed),
+            step, NOISE_CODES[estimator.noise], f32(1 / estimator.temperature), f32(estimator.grad_factor),
+            float(network.group_temperature), f32(self.learning_rate / (1 - BETA_1 ** (step + 1))),
+            f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
         )  # fmt: skip
         network.iteration += 1
         self.loss_sum += loss
@@ -78,7 +97,7 @@ class NumbaEngine:
         noise = NOISE_CODES[estimator.noise if mode == "train_mode" else "none"]
         # Weights in the records are scratch of a step, so sampling here disturbs nothing.
         sampling = (
-            np.uint64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
+            u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
             f32(1 / estimator.temperature),
         )  # fmt: skip
         if mode == "discrete":
@@ -88,16 +107,17 @@ class NumbaEngine:
         else:
             numba_soft.mix_coefficients(self.records, self.coefficients, *sampling)
         kernels, state = (numba_packed, self.gates) if packed else (numba_soft, self.coefficients)
-        blocks = []
-        for start in range(0, len(pixels), EVALUATION_IMAGES[packed]):
-            block = pixels[start : start + EVALUATION_IMAGES[packed]]
-            inputs = _activations(packed, len(self.used_pixels), len(block))
-            outputs = _activations(packed, 2 * network.width, len(block)).reshape(2, network.width, -1)
-            sums = np.empty((network.classes, _lanes(packed, len(block))), np.float32)
-            self._encode(block, inputs)
-            kernels.evaluate_network(state, self.first, self.second, inputs, outputs, sums)
-            blocks.append(sums[:, : len(block)].T)
-        return np.concatenate(blocks) / f32(network.group_temperature)
+        scores = np.empty((len(pixels), network.classes), np.float32)
+        size = min(EVALUATION_IMAGES[packed], WORD * _words(len(pixels)))
+        buffers = self._buffers(packed, _words(size), 2)
+        for start in range(0, len(pixels), size):
+            block = pixels[start : start + size]
+            self._encode(block, buffers)
+            kernels.evaluate_network(
+                state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
+            )
+            scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
+        return scores / f32(network.group_temperature)
 
     def synchronize(self) -> None:
         """Nothing runs behind the caller's back."""
@@ -117,67 +137,73 @@ class NumbaEngine:
         """(width, 16) view on one part of a layer's records."""
         return torch.from_numpy(self.records)[layer, :, start : start + GATES]
 
-    def _encode(self, pixels: np.ndarray, inputs: np.ndarray) -> None:
-        """Fills inputs, packed or float, with the thermometer bits of (batch, pixels) bytes."""
-        if inputs.dtype == np.uint32:
-            columns = np.zeros((pixels.shape[1], 32 * inputs.shape[1]), np.uint8)
-            columns[:, : len(pixels)] = pixels.T
-            pack_inputs(columns, self.used_pixels, self.used_levels, inputs)
-        else:
-            expand_inputs(np.ascontiguousarray(pixels.T), self.used_pixels, self.used_levels, inputs)
+    def _encode(self, pixels: np.ndarray, buffers: "_Buffers") -> None:
+        """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
 
-    def _training_buffers(self, batch: int) -> tuple[np.ndarray, ...]:
-        """inputs, outputs of every layer, class sums, their gradient, gradients of two layers."""
-        network, packed = self.network, self.network.estimator.straight_through
-        if batch not in self.buffers:
-            lanes = _lanes(packed, batch)
-            self.buffers[batch] = (
-                _activations(packed, len(self.used_pixels), batch),
-                _activations(packed, network.depth * network.width, batch).reshape(
-                    network.depth, network.width, -1
-                ),
-                np.empty((network.classes, lanes), np.float32),
-                np.empty((network.classes, lanes), np.float32),
-                np.empty((2, network.width, lanes), np.float32),
+        Lanes past the batch keep whatever they held: their scores are not read and their gradients are 0.
+        """
+        transpose(np.ascontiguousarray(pixels), buffers.columns)
+        encode = numba_packed.pack_inputs if buffers.inputs.dtype == np.uint64 else numba_soft.expand_inputs
+        encode(buffers.columns, self.used_pixels, self.used_levels, buffers.inputs)
+
+    def _buffers(self, packed: bool, words: int, layers: int) -> "_Buffers":
+        network = self.network
+        return _Buffers(
+            columns=np.zeros((self.pixels, WORD * words), np.uint8),
+            inputs=_activations(packed, (len(self.used_pixels),), words),
+            outputs=_activations(packed, (layers, network.width), words),
+            sums=_zeros((network.classes, WORD * words)),
+        )
+
+    def _gradients(self, words: int) -> tuple[np.ndarray, np.ndarray]:
+        """Buffers of the gradient of the class sums, and of two layers' outputs in turn."""
+        if words not in self.gradients:
+            self.gradients[words] = (
+                _zeros((self.network.classes, WORD * words)),
+                _zeros((2, self.network.width, WORD * words)),
             )
-        return self.buffers[batch]
+        return self.gradients[words]
 
 
-@njit(**OPTIONS)
-def pack_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, words) uint32 from columns (pixels, 32 * words) uint8."""
-    for i in range(used_pixels.size):
-        pack_above(inputs, i, columns, used_pixels[i], used_levels[i], columns.shape[1])
+@kernel
+def transpose(pixels, columns):
+    """columns (pixels, at least batch) of (batch, pixels), in blocks of 16 x 16."""
+    batch, count = pixels.shape
+    lanes = columns.shape[1]
+    whole = batch - batch % 16
+    for p in range(0, count - count % 16, 16):
+        for t in range(0, whole, 16):
+            transpose_block(pixels, t * count + p, count, columns, p * lanes + t, lanes)
+        for t in range(whole, batch):
+            for column in range(p, p + 16):
+                columns[column, t] = pixels[t, column]
+    for p in range(count - count % 16, count):
+        for t in range(batch):
+            columns[p, t] = pixels[t, p]
 
 
-@njit(**OPTIONS)
-def expand_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, lanes) float32 of 0 and 1 from columns (pixels, batch) uint8; lanes past the batch are left."""
-    for i in range(used_pixels.size):
-        column, level = columns[used_pixels[i]], used_levels[i]
-        for t in range(columns.shape[1]):
-            inputs[i, t] = f32(1) if column[t] > level else f32(0)
+def _words(batch: int) -> int:
+    return -(-batch // WORD)
 
 
-def _lanes(packed: bool, batch: int) -> int:
-    block = 32 if packed else LANES
-    return block * -(-batch // block)
+def _zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """float32 zeros that begin on a cache line, as torch's memory does and NumPy's does not."""
+    return torch.zeros(shape).numpy()
 
 
-def _activations(packed: bool, rows: int, batch: int) -> np.ndarray:
-    lanes = _lanes(packed, batch)
-    return np.zeros((rows, lanes // 32), np.uint32) if packed else np.zeros((rows, lanes), np.float32)
+def _activations(packed: bool, rows: tuple[int, ...], words: int) -> np.ndarray:
+    return np.zeros((*rows, words), np.uint64) if packed else _zeros((*rows, WORD * words))
 
 
 def _readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Who reads each neuron of the layer before, for every layer but the first (its rows stay 0).
 
     pointers (depth, width + 1): where a neuron's edges begin. edges (depth, 2 width): 2 * reader + slot.
-    others (depth, 2 width): the reader's other input.
+    others (depth, 2 width): the reader's other input. All int32.
     """
     depth, width = first.shape
     pointers = np.zeros((depth, width + 1), np.int32)
-    edges, others = np.zeros((depth, 2 * width), np.int32), np.zeros((depth, 2 * width), np.int32)
+    edges, others = (np.zeros((depth, 2 * width), np.int32), np.zeros((depth, 2 * width), np.int32))
     for layer in range(1, depth):
         read = np.stack([first[layer], second[layer]], axis=1).reshape(-1)
         other = np.stack([second[layer], first[layer]], axis=1).reshape(-1)

@@ -1,149 +1,227 @@
 """Straight-through training on bits: activations are exactly 0 or 1, so a batch is a few machine words.
 
 Shapes: records (depth, width, 64) float32; gates (depth, width) uint8; first, second (depth, width) int32, those of
-layer 0 into the packed inputs; bits (neurons, words) uint32, image 32 w + t in bit t of word w; gradients
-(width, 32 * words) float32. The last layer's gradient has one row a class and is never copied to its neurons.
+layer 0 into the packed inputs; bits (neurons, words) uint64, image 64 w + t in bit t of word w; gradients
+(width, 64 words) float32. The last layer's gradient has one row a class and is never copied to its neurons.
 """
 
 import numpy as np
-from numba import njit
 
-from lgn.gates import GATES, TRUTH_TABLE
-from lgn.kernels.numba_math import INLINE, OPTIONS, f32, layer_key, loss_and_gradient, sample, u32
-from lgn.kernels.numba_simd import add_signed_row, masked_sums, update_record
+from lgn.gates import TRUTH_TABLE
+from lgn.kernels.numba_math import (
+    AHEAD,
+    CACHED,
+    CHUNK,
+    RECORD,
+    layer_key,
+    loss_and_gradient,
+    perturb,
+    softmax,
+    update_neurons,
+)
+from lgn.kernels.numba_memory import (
+    at,
+    bits_above,
+    flush_denormals,
+    load,
+    load_mask,
+    prefetch,
+    restore_mode,
+    store,
+    store_totals,
+)
+from lgn.kernels.numba_simd import LANES, inlined, kernel, select, splat
 
-# DERIVATIVES[slot, gate, other]: derivative of a gate in its first or second input where the other input is 0 or 1.
-_T = TRUTH_TABLE.astype(np.float32)
-DERIVATIVES = np.stack(
-    [
-        np.stack([_T[:, 2] - _T[:, 0], _T[:, 3] - _T[:, 1]], axis=1),
-        np.stack([_T[:, 1] - _T[:, 0], _T[:, 3] - _T[:, 2]], axis=1),
-    ]
+f32, u64 = np.float32, np.uint64
+
+# DERIVATIVES[2 * gate + slot, other]: derivative of a gate in its first or second input, where the other is 0 or 1.
+_AT_00, _AT_01, _AT_10, _AT_11 = TRUTH_TABLE.T.astype(np.float32)
+DERIVATIVES = np.stack([_AT_10 - _AT_00, _AT_11 - _AT_01, _AT_01 - _AT_00, _AT_11 - _AT_10], axis=1).reshape(
+    32, 2
 )
 
 
-@njit(**OPTIONS)
+@kernel
+def pack_inputs(columns, used_pixels, used_levels, inputs):
+    """inputs (used, words) from columns (pixels, 64 words) uint8: bit set where the pixel is above the level."""
+    words = inputs.shape[1]
+    for i in range(used_pixels.size):
+        for w in range(words):
+            inputs[i, w] = bits_above(columns, 64 * (used_pixels[i] * words + w), used_levels[i])
+
+
+@kernel
 def sample_gates(records, gates, seed, step, noise, inverse_temperature):
-    """Draws every neuron's gate for one step and leaves its soft weights in the records."""
-    depth, width, _ = records.shape
+    """Draws every neuron's gate for one step and leaves its soft weights in its record."""
+    depth, width = gates.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
-        layer_records = records[layer]
-        for j in range(width):
-            gates[layer, j] = sample(layer_records, j, key, noise, inverse_temperature)
+        for start in range(0, width, CHUNK):
+            stop = min(start + CHUNK, width)
+            perturb(records, layer * width, start, stop, key, noise)
+            for j in range(start, stop):
+                gates[layer, j] = softmax(records, (layer * width + j) * RECORD, inverse_temperature)
 
 
-@njit(**OPTIONS)
+@kernel
+def argmax_gates(records, gates):
+    """The discrete network: the gate of the largest logit, the first of equals."""
+    sample_gates(records, gates, u64(0), 0, 0, f32(1))
+
+
+@kernel
 def evaluate_layer(gates, first, second, inputs, outputs):
     """Outputs of one layer of gates: a few bitwise operations a word. Bound by reading two random rows a neuron."""
     width, words = outputs.shape
     for j in range(width):
-        k = u32(gates[j])
+        k = u64(at(gates, j))
         # All-ones masks of the gate's coefficients modulo 2 (its algebraic normal form).
-        c0 = u32(0) - ((k >> u32(3)) & u32(1))
-        c1 = c0 ^ (u32(0) - ((k >> u32(1)) & u32(1)))
-        c2 = c0 ^ (u32(0) - ((k >> u32(2)) & u32(1)))
-        c3 = c0 ^ c1 ^ c2 ^ (u32(0) - (k & u32(1)))
+        c0 = u64(0) - ((k >> u64(3)) & u64(1))
+        c1 = c0 ^ (u64(0) - ((k >> u64(1)) & u64(1)))
+        c2 = c0 ^ (u64(0) - ((k >> u64(2)) & u64(1)))
+        c3 = c0 ^ c1 ^ c2 ^ (u64(0) - (k & u64(1)))
+        row_a, row_b = at(first, j) * words, at(second, j) * words
         for w in range(words):
-            a, b = inputs[first[j], w], inputs[second[j], w]
+            a, b = at(inputs, row_a + w), at(inputs, row_b + w)
             outputs[j, w] = c0 ^ (c1 & a) ^ (c2 & b) ^ (c3 & a & b)
 
 
-@njit(**OPTIONS)
+@kernel
 def class_counts(bits, counts):
-    """counts (classes, 32 * words) float32: how many of a class's neurons are 1 for each image."""
+    """counts (classes, 64 words) float32: how many of a class's neurons are 1 for each image."""
     classes = counts.shape[0]
     width, words = bits.shape
     group = width // classes
     for c in range(classes):
-        counts[c] = f32(0)
-        for j in range(c * group, (c + 1) * group):
-            for w in range(words):
-                word = bits[j, w]
-                for t in range(32):
-                    counts[c, 32 * w + t] += f32((word >> u32(t)) & u32(1))
+        for w in range(words):
+            n0, n1, n2, n3 = splat(0), splat(0), splat(0), splat(0)
+            for j in range(c * group, (c + 1) * group):
+                mask = 4 * (j * words + w)
+                n0 += select(load_mask(bits, mask), 1, 0)
+                n1 += select(load_mask(bits, mask + 1), 1, 0)
+                n2 += select(load_mask(bits, mask + 2), 1, 0)
+                n3 += select(load_mask(bits, mask + 3), 1, 0)
+            lane = 64 * (c * words + w)
+            store(counts, lane, n0)
+            store(counts, lane + LANES, n1)
+            store(counts, lane + 2 * LANES, n2)
+            store(counts, lane + 3 * LANES, n3)
 
 
-@njit(**INLINE)
-def output_gradients(totals, pointers, edges, others, gates, gradients, group, bits, grad_factor):
-    """totals[i] = gradient of output i: signed rows of the neurons that read it, none where the sign is 0.
+@inlined
+def signed_row(above, row, bits, mask, if_set, if_clear):
+    """Sixteen lanes of a reader's gradient times its derivative, which the reader's other input decides."""
+    return load(above, row) * select(load_mask(bits, mask), if_set, if_clear)
 
-    Bound by reading a random row of gradients for each such reader.
+
+@inlined
+def add_cells(sums, g, inputs, mask_a, mask_b):
+    """Adds sixteen lanes of an output's gradient to its sums: over all, over those with a, with b, with both."""
+    a, b = load_mask(inputs, mask_a), load_mask(inputs, mask_b)
+    s, sa, sb, sab = sums
+    return (s + g, select(a, sa + g, sa), select(b, sb + g, sb), select(a & b, sab + g, sab))
+
+
+@kernel
+def output_sums(start, stop, class_gradient, inputs, first, second, sums):
+    """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums over all, a, b, and ab."""
+    classes, lanes = class_gradient.shape
+    width, words = first.size, lanes // 64
+    group = width // classes
+    for j in range(start, stop):
+        cells = (splat(0), splat(0), splat(0), splat(0))
+        for q in range(4 * words):
+            g = load(class_gradient, (j // group) * lanes + LANES * q)
+            cells = add_cells(cells, g, inputs, 4 * words * at(first, j) + q, 4 * words * at(second, j) + q)
+        store_totals(sums, 4 * (j - start), *cells)
+
+
+@kernel
+def hidden_sums(
+    start, stop, above, group, pointers, edges, others, gates, derivatives, outputs, gradients, inputs, first, second,
+    sums,
+):  # fmt: skip
+    """As output_sums for a hidden layer; writes its rows of gradients too.
+
+    A row is the sum of its readers' rows, signed by their gates' derivatives: gathered, so no two neurons write to
+    one place. above: gradient of the layer above, a row for each `group` of its neurons. Bound by those random rows.
+    A derivative of 0 is multiplied like any other: the rows it spares are worth less than the mispredicted branches.
     """
-    width, lanes = totals.shape
-    for i in range(width):
-        for t in range(lanes):
-            totals[i, t] = f32(0)
-        for e in range(pointers[i], pointers[i + 1]):
-            reader = edges[e] >> 1
-            slot, gate = edges[e] & 1, gates[reader]
-            if_zero, if_one = DERIVATIVES[slot, gate, 0], DERIVATIVES[slot, gate, 1]
-            if if_zero != 0 or if_one != 0:
-                if_zero, if_one = if_zero * grad_factor, if_one * grad_factor
-                add_signed_row(totals, i, gradients, reader // group, bits, others[e], if_zero, if_one, lanes)
-
-
-@njit(**INLINE)
-def update_layer(
-    records, first, second, inputs, gradients, group, inverse_temperature, step_size, square_scale
-):
-    """Logits' gradients and Adam of one layer: four masked sums a neuron stand for sixteen gates."""
     lanes = gradients.shape[1]
-    for j in range(records.shape[0]):
-        s, sa, sb, sab = masked_sums(gradients, j // group, inputs, first[j], second[j], lanes)
-        s00, s01, s10 = s - sa - sb + sab, sb - sab, sa - sab
-        update_record(records, j, s00, s01, s10, sab, inverse_temperature, step_size, square_scale)
+    words = lanes // 64
+    far = above.size > CACHED
+    for j in range(start, stop):
+        first_edge, last_edge = at(pointers, j), at(pointers, j + 1)
+        if far:
+            for e in range(first_edge + AHEAD, min(last_edge + AHEAD, edges.size)):
+                prefetch(above, (at(edges, e) >> 1) * lanes, lanes)
+        cells = (splat(0), splat(0), splat(0), splat(0))
+        for w in range(words):
+            g0, g1, g2, g3 = splat(0), splat(0), splat(0), splat(0)
+            for e in range(first_edge, last_edge):
+                edge = at(edges, e)
+                reader = edge >> 1
+                derivative = 2 * (2 * at(gates, reader) + (edge & 1))
+                if_clear, if_set = (at(derivatives, derivative), at(derivatives, derivative + 1))
+                row = (reader if group == 1 else reader // group) * lanes + 64 * w
+                mask = 4 * (at(others, e) * words + w)
+                g0 += signed_row(above, row, outputs, mask, if_set, if_clear)
+                g1 += signed_row(above, row + LANES, outputs, mask + 1, if_set, if_clear)
+                g2 += signed_row(above, row + 2 * LANES, outputs, mask + 2, if_set, if_clear)
+                g3 += signed_row(above, row + 3 * LANES, outputs, mask + 3, if_set, if_clear)
+            row = lanes * j + 64 * w
+            store(gradients, row, g0)
+            store(gradients, row + LANES, g1)
+            store(gradients, row + 2 * LANES, g2)
+            store(gradients, row + 3 * LANES, g3)
+            a, b = 4 * (at(first, j) * words + w), 4 * (at(second, j) * words + w)
+            cells = add_cells(cells, g0, inputs, a, b)
+            cells = add_cells(cells, g1, inputs, a + 1, b + 1)
+            cells = add_cells(cells, g2, inputs, a + 2, b + 2)
+            cells = add_cells(cells, g3, inputs, a + 3, b + 3)
+        store_totals(sums, 4 * (j - start), *cells)
 
 
-@njit(**OPTIONS)
+@kernel
 def train_step(
     records, gates, first, second, pointers, edges, others, inputs, outputs, labels,
     counts, class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature,
     step_size, square_scale,
 ):  # fmt: skip
-    """Sampling, forward, backward and Adam of a step; returns the loss. One call, so that small nets pay no Python."""
-    depth, width, _ = records.shape
-    classes = counts.shape[0]
+    """Sampling, forward, backward and Adam of one step; returns the loss. One call: small nets pay no Python."""
+    depth, width = gates.shape
+    group = width // counts.shape[0]
+    mode = flush_denormals()
     sample_gates(records, gates, seed, step, noise, inverse_temperature)
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[layer - 1]
         evaluate_layer(gates[layer], first[layer], second[layer], source, outputs[layer])
     class_counts(outputs[depth - 1], counts)
     loss = loss_and_gradient(counts, labels, group_temperature, class_gradient)
-    group = width // classes
+    derivatives = DERIVATIVES * grad_factor
+    sums = np.empty((CHUNK, 4), np.float32)
     for layer in range(depth - 1, -1, -1):
         source = inputs if layer == 0 else outputs[layer - 1]
-        if layer == depth - 1:
-            above, divisor = class_gradient, group
-        else:
-            below, above_divisor = gradients[layer & 1], group if layer == depth - 2 else 1
-            upper = layer + 1
-            output_gradients(
-                below, pointers[upper], edges[upper], others[upper], gates[upper], above, above_divisor,
-                outputs[layer], grad_factor,
+        for start in range(0, width, CHUNK):
+            stop = min(start + CHUNK, width)
+            if layer == depth - 1:
+                output_sums(start, stop, class_gradient, source, first[layer], second[layer], sums)
+            else:
+                near = layer == depth - 2
+                hidden_sums(
+                    start, stop, class_gradient if near else gradients[(layer + 1) & 1], group if near else 1,
+                    pointers[layer + 1], edges[layer + 1], others[layer + 1], gates[layer + 1], derivatives,
+                    outputs[layer], gradients[layer & 1], source, first[layer], second[layer], sums,
+                )  # fmt: skip
+            update_neurons(
+                records, layer * width + start, layer * width + stop, sums, inverse_temperature, step_size,
+                square_scale,
             )  # fmt: skip
-            above, divisor = below, 1
-        update_layer(
-            records[layer], first[layer], second[layer], source, above, divisor, inverse_temperature, step_size,
-            square_scale,
-        )  # fmt: skip
+    restore_mode(mode)
     return loss
 
 
-@njit(**OPTIONS)
-def argmax_gates(records, gates):
-    """The discrete network: the gate of the largest logit, the first of equals."""
-    depth, width, _ = records.shape
-    for layer in range(depth):
-        for j in range(width):
-            best = 0
-            for k in range(1, GATES):
-                if records[layer, j, k] > records[layer, j, best]:
-                    best = k
-            gates[layer, j] = best
-
-
-@njit(**OPTIONS)
+@kernel
 def evaluate_network(gates, first, second, inputs, outputs, counts):
     """Class counts of packed inputs. outputs (2, width, words): two layers in turn."""
     depth = gates.shape[0]

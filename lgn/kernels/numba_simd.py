@@ -1,265 +1,206 @@
-"""The kernels' primitives on a neuron's record and on rows of its batch, as Numba intrinsics on sixteen lanes.
+"""Sixteen lanes as a Numba type: kernels say what every lane does, and the compiler need not guess how to vectorise.
 
-Sixteen lanes divide a batch word, so packed bits are lane masks as they lie: a mask costs nothing, where a loop over
-bits makes the compiler expand every bit to a float.
+A gate has 16 logits and a packed word's 16 bits are a lane mask, so `Lanes` is the natural unit of both. It is
+portable LLVM vector code (AVX-512, AVX2, NEON), with the operators of its scalars: float32 (+ - * / > < ==), uint32
+(+ * ^ << >>) and masks (&). NaN and infinity keep their meaning; the only liberties taken are fused multiply-adds and
+the order of a sum over lanes.
 """
 
+import hashlib
+import operator
+from functools import partial, wraps
+from pathlib import Path
+
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
 
-from lgn.gates import COEFFICIENTS, GATES, TRUTH_TABLE
-from lgn.kernels.numba_lanes import BITS, FLOAT, FLOATS, INT, LANES, LONG, NOISES, Lanes, exp, splat, uniforms
+LANES = 16
 
-# A neuron's record: logits, Adam's two moments and gate weights side by side, one cache line each.
-LOGITS, MOMENT, SQUARE, WEIGHTS, RECORD = 0, GATES, 2 * GATES, 3 * GATES, 4 * GATES
+inlined = partial(njit, nogil=True, error_model="numpy", forceinline=True)
+"""A part of a kernel, compiled into each place that calls it."""
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-"""torch.optim.Adam's defaults."""
 
+def kernel(function):
+    """A compiled kernel, cached on disk until any kernel module changes (Numba itself watches only its own file)."""
+    compiled = njit(nogil=True, error_model="numpy")(function)
+    try:
+        compiled.enable_caching()
+    except RuntimeError:  # No folder to write to: compiled anew in every process.
+        return compiled
+    compiled._cache._cache_file._source_stamp = _SOURCES
+    return compiled
 
-# ---- memory ----
 
+def _sources() -> str:
+    """Digest of all that a kernel compiles in: the kernel modules, and the constants of the two they import."""
+    here = Path(__file__).parent
+    files = [here.parent / "gates.py", here.parent / "noise.py", *sorted(here.glob("numba_*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
-def _row(context, builder, signature, arguments, array, index):
-    """Pointer to one row of a 2-d array argument; both are positions in the call.
 
-    Indexing in the intrinsic makes no view: Numba counts references of every view, with atomics, in inner loops.
-    """
-    struct = context.make_array(signature.args[array])(context, builder, value=arguments[array])
-    stride = builder.extract_value(struct.strides, 0)
-    bytes_ = builder.bitcast(struct.data, ir.PointerType(ir.IntType(8)))
-    return builder.gep(bytes_, [builder.mul(arguments[index], stride)])
+_SOURCES = _sources()
 
 
-def _load(builder, pointer, offset, type_=FLOATS, align=4):
-    """`type_` at element `offset` (of its own size for integers, of floats for lanes)."""
-    loaded = builder.load(_address(builder, pointer, offset, type_))
-    loaded.align = align
-    return Lanes(builder, loaded) if type_ == FLOATS else loaded
+class Lanes(types.Type):
+    """Sixteen values side by side. element: float32, uint32 or bool."""
 
+    def __init__(self, element: str):
+        super().__init__(name=f"Lanes({element})")
+        self.element = element
 
-def _store(builder, value, pointer, offset, align=4):
-    value = value.value if isinstance(value, Lanes) else value
-    builder.store(value, _address(builder, pointer, offset, value.type)).align = align
 
+FLOATS, INTEGERS, MASK = Lanes("float32"), Lanes("uint32"), Lanes("bool")
+_ELEMENTS = {"float32": ir.FloatType(), "uint32": ir.IntType(32), "bool": ir.IntType(1)}
+VECTORS = {type_: ir.VectorType(_ELEMENTS[type_.element], LANES) for type_ in (FLOATS, INTEGERS, MASK)}
+INT32, INT64 = ir.IntType(32), ir.IntType(64)
 
-def _address(builder, pointer, offset, type_):
-    element = FLOAT if type_ == FLOATS else type_
-    at = builder.gep(builder.bitcast(pointer, ir.PointerType(element)), [offset])
-    return builder.bitcast(at, ir.PointerType(type_))
 
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager, lanes):
+        super().__init__(manager, lanes, VECTORS[lanes])
 
-def _part(builder, record, start):
-    """One of the four parts of a neuron's record."""
-    return _load(builder, record, ir.Constant(LONG, start))
 
+# Operators. A scalar operand becomes sixteen equal lanes.
 
-def _blocks(builder, lanes):
-    """Loop over blocks of sixteen lanes: (block number, first lane)."""
-    return cgutils.for_range(builder, builder.udiv(lanes, ir.Constant(LONG, LANES)))
+_ARITHMETIC = {
+    (operator.add, FLOATS): "fadd", (operator.iadd, FLOATS): "fadd", (operator.sub, FLOATS): "fsub",
+    (operator.mul, FLOATS): "fmul", (operator.truediv, FLOATS): "fdiv", (operator.neg, FLOATS): "fneg",
+    (operator.add, INTEGERS): "add", (operator.sub, INTEGERS): "sub", (operator.mul, INTEGERS): "mul",
+    (operator.xor, INTEGERS): "xor", (operator.lshift, INTEGERS): "shl", (operator.rshift, INTEGERS): "lshr",
+    (operator.and_, MASK): "and_",
+}  # fmt: skip
+_COMPARISONS = {operator.gt: ">", operator.lt: "<", operator.eq: "=="}
 
 
-def _first_lane(builder, block):
-    return builder.mul(block, ir.Constant(LONG, LANES))
+def _splat(builder, scalar, vector):
+    nowhere = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(nowhere, scalar, ir.Constant(INT32, 0))
+    return builder.shuffle_vector(first, nowhere, ir.Constant(ir.VectorType(INT32, LANES), [0] * LANES))
 
 
-def _mask(builder, bits, block):
-    """Sixteen bits of a packed row as a lane mask."""
-    return builder.bitcast(_load(builder, bits, block, ir.IntType(LANES), 2), BITS)
+@lower_cast(types.Number, Lanes)
+def _cast(context, builder, from_type, lanes, value):
+    scalar = context.cast(builder, value, from_type, getattr(types, lanes.element))
+    return _splat(builder, scalar, VECTORS[lanes])
 
 
-# ---- a neuron's record ----
+def _define(operation):
+    @infer_global(operation)
+    class Operator(AbstractTemplate):
+        def generic(self, operands, keywords):
+            lanes = next((x for x in operands if isinstance(x, Lanes)), None)
+            known = (operation, lanes) in _ARITHMETIC or (operation in _COMPARISONS and lanes == FLOATS)
+            if known and all(x == lanes or isinstance(x, types.Number) for x in operands):
+                return signature(MASK if operation in _COMPARISONS else lanes, *[lanes] * len(operands))
 
+    def generate(context, builder, signature, operands):
+        lanes = signature.args[0]
+        if operation in _COMPARISONS:
+            return builder.fcmp_ordered(_COMPARISONS[operation], *operands)
+        flags = ("contract",) if lanes == FLOATS else ()
+        return getattr(builder, _ARITHMETIC[operation, lanes])(*operands, flags=flags)
 
-def _sampler(noise):
-    @intrinsic
-    def sample_record(typing, records, neuron, key, inverse_temperature):
-        def generate(context, builder, signature, arguments):
-            data = _row(context, builder, signature, arguments, 0, 1)
-            x = _part(builder, data, LOGITS)
-            if NOISES[noise]:
-                x = x + NOISES[noise](uniforms(builder, builder.trunc(arguments[1], INT), arguments[2]))
-            highest = splat(builder, x.max())
-            weights = exp((x - highest) * splat(builder, arguments[3]))
-            total = weights.sum()
-            _store(builder, weights / splat(builder, total), data, ir.Constant(LONG, WEIGHTS))
-            at_highest = builder.bitcast(
-                builder.fcmp_ordered("==", x.value, highest.value), ir.IntType(LANES)
-            )
-            first = builder.zext(builder.cttz(at_highest, ir.Constant(ir.IntType(1), 0)), INT)
-            # No lane equals a NaN maximum, and 16 is no gate: any other keeps the program alive.
-            return builder.and_(first, ir.Constant(INT, GATES - 1))
+    lower_builtin(operation, *[Lanes] * (1 if operation is operator.neg else 2))(generate)
 
-        return types.int32(records, types.int64, types.uint64, types.float32), generate
 
-    return sample_record
+for _operation in dict.fromkeys([operation for operation, _ in _ARITHMETIC] + list(_COMPARISONS)):
+    _define(_operation)
 
 
-sample_none, sample_gumbel, sample_gaussian, sample_logistic, sample_uniform = (_sampler(n) for n in NOISES)
-"""sample(records (width, 64) float32, neuron, key, inverse_temperature): writes softmax((logits + noise) / temperature)
-into the record's weights and returns the argmax gate. Bound by two logarithms and an exponential, one vector each."""
+# Functions of lanes.
 
 
-@intrinsic
-def update_record(typing, records, neuron, s00, s01, s10, s11, inverse_temperature, step_size, square_scale):
-    """Softmax backward and Adam on one neuron, from the sums of its output gradient over the cells (a, b).
+def _function(result, *arguments):
+    """Makes a code generator (builder, *values) the function of its name inside kernels; scalars become lanes."""
 
-    The gradient of gate k's weight is the sum over the cells in which its truth table is 1: sixteen gates are never
-    evaluated. Bound by one square root and one division, a vector each.
-    """
-
-    def generate(context, builder, signature, arguments):
-        data = _row(context, builder, signature, arguments, 0, 1)
-        cells = [splat(builder, s) for s in arguments[2:6]]
-        inverse_temperature_, step_size_, square_scale_ = (splat(builder, s) for s in arguments[6:])
-        weights = _part(builder, data, WEIGHTS)
-        value = (
-            sum(s * TRUTH_TABLE[:, cell] for cell, s in enumerate(cells[1:], start=1))
-            + cells[0] * TRUTH_TABLE[:, 0]
-        )
-        mean = splat(builder, (weights * value).sum())
-        gradient = weights * (value - mean) * inverse_temperature_
-        moment = _part(builder, data, MOMENT) * BETA_1 + gradient * (1 - BETA_1)
-        square = _part(builder, data, SQUARE) * BETA_2 + gradient * gradient * (1 - BETA_2)
-        step = step_size_ * moment / (square.sqrt() * square_scale_ + EPSILON)
-        for start, part in (
-            (LOGITS, _part(builder, data, LOGITS) - step),
-            (MOMENT, moment),
-            (SQUARE, square),
-        ):
-            _store(builder, part, data, ir.Constant(LONG, start))
-        return context.get_dummy_value()
-
-    return types.void(records, types.int64, *[types.float32] * 7), generate
-
-
-@intrinsic
-def mix_record(typing, records, neuron):
-    """The four coefficients of the gates mixed by the record's weights."""
-    result = types.UniTuple(types.float32, 4)
-
-    def generate(context, builder, signature, arguments):
-        data = _row(context, builder, signature, arguments, 0, 1)
-        weights = _part(builder, data, WEIGHTS)
-        return context.make_tuple(builder, result, [(weights * COEFFICIENTS[:, i]).sum() for i in range(4)])
-
-    return result(records, types.int64), generate
-
-
-# ---- rows of one neuron's batch: 2-d arrays, each followed by the row; lanes are multiples of 16 (packed: 32) ----
-
-
-@intrinsic
-def add_signed_row(typing, totals, i, rows, r, bits, o, if_zero, if_one, lanes):
-    """totals[i, t] += rows[r, t] * (if_one where bit t of bits[o] is set, else if_zero)."""
-
-    def generate(context, builder, signature, arguments):
-        total_, row_, bits_ = (_row(context, builder, signature, arguments, k, k + 1) for k in (0, 2, 4))
-        zero, one = splat(builder, arguments[6]), splat(builder, arguments[7])
-        with _blocks(builder, arguments[8]) as loop:
-            t = _first_lane(builder, loop.index)
-            factor = Lanes(builder, builder.select(_mask(builder, bits_, loop.index), one.value, zero.value))
-            _store(builder, _load(builder, row_, t) * factor + _load(builder, total_, t), total_, t)
-        return context.get_dummy_value()
-
-    index, factor = types.int64, types.float32
-    return types.void(totals, index, rows, index, bits, index, factor, factor, index), generate
-
-
-@intrinsic
-def masked_sums(typing, rows, r, bits, a, b, lanes):
-    """Sums of rows[r] over all images, those with bits[a], those with bits[b], those with both."""
-
-    def chosen(builder, row_, a_, b_, loop):
-        lane = _load(builder, row_, _first_lane(builder, loop.index))
-        zero = lane._lift(0)
-        in_a, in_b = _mask(builder, a_, loop.index), _mask(builder, b_, loop.index)
-        masks = (in_a, in_b, builder.and_(in_a, in_b))
-        return [lane] + [Lanes(builder, builder.select(m, lane.value, zero.value)) for m in masks]
-
-    return _four_sums(rows, bits, chosen)
-
-
-@intrinsic
-def weighted_sums(typing, rows, r, inputs, a, b, lanes):
-    """Sums of rows[r] times 1, inputs[a], inputs[b], inputs[a] inputs[b]."""
-
-    def chosen(builder, row_, a_, b_, loop):
-        t = _first_lane(builder, loop.index)
-        lane, b_lane = _load(builder, row_, t), _load(builder, b_, t)
-        in_a = lane * _load(builder, a_, t)
-        return [lane, in_a, lane * b_lane, in_a * b_lane]
-
-    return _four_sums(rows, inputs, chosen)
-
-
-def _four_sums(rows, inputs, chosen):
-    result = types.UniTuple(types.float32, 4)
-
-    def generate(context, builder, signature, arguments):
-        places = ((0, 1), (2, 3), (2, 4))
-        pointers = [_row(context, builder, signature, arguments, *place) for place in places]
-        zero = ir.Constant(FLOATS, [0.0] * LANES)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in range(4)]
-        with _blocks(builder, arguments[5]) as loop:
-            for total, part in zip(sums, chosen(builder, *pointers, loop), strict=True):
-                builder.store((Lanes(builder, builder.load(total)) + part).value, total)
-        return context.make_tuple(builder, result, [Lanes(builder, builder.load(s)).sum() for s in sums])
-
-    return result(rows, types.int64, inputs, *[types.int64] * 3), generate
-
-
-@intrinsic
-def mix_rows(typing, outputs, i, inputs, a, b, c0, c1, c2, c3, lanes):
-    """outputs[i] = c0 + c1 inputs[a] + c2 inputs[b] + c3 inputs[a] inputs[b]."""
-
-    def generate(context, builder, signature, arguments):
-        places = ((0, 1), (2, 3), (2, 4))
-        out_, a_, b_ = (_row(context, builder, signature, arguments, *place) for place in places)
-        c0_, c1_, c2_, c3_ = (splat(builder, c) for c in arguments[5:9])
-        with _blocks(builder, arguments[9]) as loop:
-            t = _first_lane(builder, loop.index)
-            in_a, in_b = _load(builder, a_, t), _load(builder, b_, t)
-            _store(builder, c0_ + c1_ * in_a + (c2_ + c3_ * in_a) * in_b, out_, t)
-        return context.get_dummy_value()
-
-    index = types.int64
-    return types.void(outputs, index, inputs, index, index, *[types.float32] * 4, index), generate
-
-
-@intrinsic
-def add_weighted_row(typing, totals, i, rows, r, inputs, o, linear, product, lanes):
-    """totals[i] += rows[r] * (linear + product * inputs[o])."""
-
-    def generate(context, builder, signature, arguments):
-        total_, row_, other_ = (_row(context, builder, signature, arguments, k, k + 1) for k in (0, 2, 4))
-        linear_, product_ = splat(builder, arguments[6]), splat(builder, arguments[7])
-        with _blocks(builder, arguments[8]) as loop:
-            t = _first_lane(builder, loop.index)
-            factor = linear_ + product_ * _load(builder, other_, t)
-            _store(builder, _load(builder, row_, t) * factor + _load(builder, total_, t), total_, t)
-        return context.get_dummy_value()
-
-    index, factor = types.int64, types.float32
-    return types.void(totals, index, rows, index, inputs, index, factor, factor, index), generate
-
-
-@intrinsic
-def pack_above(typing, bits, i, columns, p, threshold, lanes):
-    """Bit t of bits[i] is set where columns[p, t] > threshold (uint8): a thermometer bit of sixteen images at once."""
-
-    def generate(context, builder, signature, arguments):
-        bits_, values_ = (_row(context, builder, signature, arguments, k, k + 1) for k in (0, 2))
-        level = splat(builder, arguments[4])
-        with _blocks(builder, arguments[5]) as loop:
-            at = builder.gep(values_, [_first_lane(builder, loop.index)])
-            bytes_ = builder.load(builder.bitcast(at, ir.PointerType(level.value.type)))
-            bytes_.align = 1
-            above = builder.icmp_unsigned(">", bytes_, level.value)
-            _store(builder, builder.bitcast(above, ir.IntType(LANES)), bits_, loop.index, 2)
-        return context.get_dummy_value()
-
-    index = types.int64
-    return types.void(bits, index, columns, index, types.uint8, index), generate
+    def wrap(generate):
+        def code(context, builder, signature, values):
+            return generate(builder, *values)
+
+        return intrinsic(wraps(generate)(lambda typing, *operands: (result(*arguments), code)))
+
+    return wrap
+
+
+@_function(FLOATS, MASK, FLOATS, FLOATS)
+def select(builder, mask, if_set, if_clear):
+    """if_set where the mask is set, else if_clear: both float lanes."""
+    return builder.select(mask, if_set, if_clear)
+
+
+@_function(INTEGERS, FLOATS)
+def bits_of(builder, x):
+    """The 32 bits of each float lane."""
+    return builder.bitcast(x, VECTORS[INTEGERS])
+
+
+@_function(FLOATS, INTEGERS)
+def from_bits(builder, x):
+    """Float lanes of 32-bit patterns."""
+    return builder.bitcast(x, VECTORS[FLOATS])
+
+
+@_function(FLOATS, INTEGERS)
+def to_float(builder, x):
+    """Float lanes of integers read as signed."""
+    return builder.sitofp(x, VECTORS[FLOATS])
+
+
+@_function(INTEGERS, INTEGERS)
+def arithmetic_exponent(builder, x):
+    """x >> 23 with x read as signed."""
+    return builder.ashr(x, ir.Constant(VECTORS[INTEGERS], [23] * LANES))
+
+
+def declare(builder, name, result, *arguments):
+    """LLVM's own function of a name."""
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
+
+
+@_function(FLOATS, types.float32)
+def splat(builder, x):
+    """A scalar in every lane."""
+    return _splat(builder, x, VECTORS[FLOATS])
+
+
+@_function(FLOATS, FLOATS)
+def square_root(builder, x):
+    """Square root of each lane."""
+    return builder.call(declare(builder, "llvm.sqrt.v16f32", x.type, x.type), [x])
+
+
+@_function(types.float32, FLOATS)
+def total(builder, x):
+    """Sum of the lanes."""
+    add = declare(builder, "llvm.vector.reduce.fadd.v16f32", ir.FloatType(), ir.FloatType(), x.type)
+    return builder.call(add, [ir.Constant(ir.FloatType(), -0.0), x], fastmath=("reassoc",))
+
+
+@_function(FLOATS, FLOATS)
+def highest(builder, x):
+    """The largest lane, in every lane."""
+    for distance in (8, 4, 2, 1):
+        order = ir.Constant(ir.VectorType(INT32, LANES), [lane ^ distance for lane in range(LANES)])
+        other = builder.shuffle_vector(x, x, order)
+        x = builder.select(builder.fcmp_ordered(">", x, other), x, other)
+    return x
+
+
+@_function(types.uint32, MASK)
+def first_set(builder, mask):
+    """Index of the first lane that is set; 0 where none is."""
+    half = ir.IntType(LANES)
+    count = declare(builder, "llvm.cttz.i16", half, half, ir.IntType(1))
+    index = builder.call(count, [builder.bitcast(mask, half), ir.Constant(ir.IntType(1), 0)])
+    return builder.zext(builder.and_(index, ir.Constant(half, LANES - 1)), INT32)
+
+
+@_function(INTEGERS, types.uint32)
+def each_lane(builder, step):
+    """0, step, 2 step, ..., modulo 2**32."""
+    counts = ir.Constant(VECTORS[INTEGERS], list(range(LANES)))
+    return builder.mul(counts, _splat(builder, step, VECTORS[INTEGERS]))
