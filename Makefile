@@ -11,7 +11,7 @@ VENV ?= .venv
 READY := $(VENV)/.complete
 BIN := $(VENV)/bin
 CONFIG := config/$(PRESET).yaml
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce figures report test lint format clean

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.conditions import Setting
-from analysis.figures import gates, learning_curves, speed, sweeps
+from analysis.figures import gates, learning_curves, panels, speed, sweeps
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
@@ -53,9 +53,14 @@ def available_figures(runs: pd.DataFrame) -> list[str]:
     return [name for name, kind in FIGURES.items() if kind.needs(runs)]
 
 
-def figure_source(name: str) -> str:
-    """Path of the module that draws a figure: a rule that makes it takes it as an input."""
-    return _kind(name).draw.__code__.co_filename
+def figure_sources(name: str) -> list[str]:
+    """Paths of the modules that decide how a figure looks: a rule that makes it takes them as inputs."""
+    return [*sources(), panels.__file__, _kind(name).draw.__code__.co_filename]
+
+
+def sources() -> list[str]:
+    """Paths of the modules that tables, claims and all figures share."""
+    return sorted(map(str, Path(__file__).parent.parent.glob("*.py")))
 
 
 def draw(name: str, tables: Tables) -> Figure:

@@ -33,6 +33,7 @@ rule collect:
 rule claims:
     input:
         **TABLE_FILES,
+        code=sources(),
     output:
         claims=f"{RESULTS}/claims.json",
         table=multiext(f"{RESULTS}/tables/claims", ".md", ".tex", ".csv"),
@@ -50,6 +51,7 @@ rule tables:
     input:
         **TABLE_FILES,
         claims=rules.claims.output.claims,
+        code=sources(),
     output:
         claims=report(f"{FIGURES}/claims.csv", caption="../report/tables.rst", category="Tables"),
         summary=report(f"{FIGURES}/summary.csv", caption="../report/tables.rst", category="Tables"),

@@ -1,7 +1,7 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
-from analysis.figures import available_figures, figure_source
+from analysis.figures import available_figures, figure_sources, sources
 from analysis.tidy import TABLES
 from lgn.config import parse_preset
 from lgn.design import Design, write_design

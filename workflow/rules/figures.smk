@@ -6,7 +6,7 @@ for figure in FIGURE_NAMES:
             figure
         input:
             **TABLE_FILES,
-            code=figure_source(figure),
+            code=figure_sources(figure),
         output:
             png=report(
                 f"{FIGURES}/{figure}.png",
