@@ -183,3 +183,19 @@ def test_writing_aside_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
         records.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_a_cifar_run_trains_on_the_official_files_and_records_what_it_did(cifar_dir, tmp_path, dataset):
+    """3 thresholds x 3 channels x 32 x 32 pixels: 9,216 inputs. A net this small only has to leave chance."""
+    settings = RUN | {"dataset": dataset, "thresholds": 3, "width": 2000, "depth": 2, "batch_size": 128}
+    run = parse_run(settings | {"group_temperature": 10.0, "evaluations": 4, "iterations": 200})
+    record = train(run, tmp_path, cifar_dir, Execution(backend="numba"))
+    classes = int(dataset.removeprefix("cifar"))
+    assert record["inputs"] == 9216
+    assert record["environment"]["backend"] == "numba"
+    assert [int(row["iteration"]) for row in history(tmp_path)] == [0, 1, 100, 200]
+    assert record["final"]["test_accuracy_soft"] > 2 / classes
+    assert record["final"]["loss"] < math.log(classes)
+    recorded, now = evaluate_record(tmp_path, cifar_dir)["test_accuracy_discrete"]
+    assert now == pytest.approx(recorded, abs=1e-9)

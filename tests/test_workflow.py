@@ -256,3 +256,25 @@ def test_conda_environment_has_the_pinned_versions():
             assert (
                 pins[{"pytorch": "torch", "jinja2": "Jinja2", "pyyaml": "PyYAML"}.get(name, name)] == version
             )
+
+
+def test_the_smoke_preset_run_twice_makes_the_same_records(tmp_path):
+    """The whole pipeline, twice from nothing: weights and gates byte for byte, history but for the clocks."""
+    preset = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
+    for name in ("first", "second"):
+        done = snakemake(tmp_path / name, preset=preset)
+        assert done.returncode == 0, done.stdout
+    runs = sorted((tmp_path / "first/results/smoke/runs").iterdir())
+    assert len(runs) == 14
+    for run in runs:
+        again = tmp_path / "second/results/smoke/runs" / run.name
+        for name in ("weights.safetensors", "gates.npz"):
+            assert (run / name).read_bytes() == (again / name).read_bytes(), (run.name, name)
+        assert history_without_clocks(run) == history_without_clocks(again)
+    assert len(list((tmp_path / "first/paper_figures/smoke").glob("*.pdf"))) == len(FIGURES)
+
+
+def history_without_clocks(run):
+    with open(run / "history.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in rows]
