@@ -47,9 +47,9 @@ def train(
     network = build_network(run, inputs=encoder.size)
     engine = make_engine(network, encoder, run.learning_rate, execution.backend, execution.device)
     directory.mkdir(parents=True, exist_ok=True)
-    session = _Session(run, dataset, engine, directory, progress or (lambda iteration, row: None))
-    session.resume()
-    status = session.train()
+    trained = _Training(run, dataset, engine, directory, progress or (lambda iteration, row: None))
+    trained.resume()
+    status = trained.train()
     record = {
         "run_id": run.run_id,
         "method": run.method,
@@ -59,16 +59,16 @@ def train(
         "environment": describe(engine.name, getattr(engine, "device", "cpu"), execution.threads),
         "data_sha256": dataset.sha256,
         "inputs": encoder.size,
-        "unused_threshold": session.unused_threshold,
+        "unused_threshold": trained.unused_threshold,
         "status": status,
-        "final": session.history[-1],
+        "final": trained.history[-1],
     }
     gates = {
-        "counts": metrics.gate_counts(session.gates),
-        "entropies": session.entropies.astype(np.float32),
-        "initial_entropies": session.initial_entropies.astype(np.float32),
+        "counts": metrics.gate_counts(trained.gates),
+        "entropies": trained.entropies.astype(np.float32),
+        "initial_entropies": trained.initial_entropies.astype(np.float32),
     }
-    records.write_record(directory, record, session.history, gates, network.state_dict())
+    records.write_record(directory, record, trained.history, gates, network.state_dict())
     return records.read_run(directory)
 
 
@@ -131,7 +131,7 @@ def warm_up(run: Run, execution: Execution) -> None:
     engine.synchronize()
 
 
-class _Session:
+class _Training:
     """The state of a training between two evaluations: history, clocks and what the next row compares with."""
 
     def __init__(self, run: Run, dataset: Dataset, engine: Engine, directory: Path, progress: Progress):

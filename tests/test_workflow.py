@@ -173,7 +173,7 @@ def test_a_change_of_the_training_semantics_trains_everything(finished, tmp_path
     assert training.TRAINING_SEMANTICS >= 1
 
 
-def test_an_interrupted_job_keeps_its_checkpoint_and_goes_on(tmp_path):
+def test_a_failed_job_keeps_its_checkpoint_and_names_a_damaged_one(tmp_path):
     """Snakemake deletes the declared outputs of a failed job; the checkpoint is not among them."""
     folder = tmp_path / "cut"
     only = TINY | {"seeds": [0], "sweeps": [{"set": {"method": "dlgn"}}]}
