@@ -94,6 +94,7 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
 
 def _train(options: argparse.Namespace) -> None:
     from lgn.config import parse_execution, parse_run
+    from lgn.methods import method_label
     from lgn.progress import Progress
     from lgn.training import train
 
@@ -101,7 +102,8 @@ def _train(options: argparse.Namespace) -> None:
     execution = parse_execution(
         {"backend": options.backend, "device": options.device, "threads": options.threads}, "lgn train"
     )
-    progress = Progress(run.run_id, run.iterations)
+    scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
+    progress = Progress(f"{method_label(run.method)} {scale}", run.iterations)
     try:
         record = train(run, options.output, _data_dir(options), execution, progress)
     finally:
