@@ -278,3 +278,15 @@ def history_without_clocks(run):
     with open(run / "history.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     return [{name: value for name, value in row.items() if not name.endswith("_seconds")} for row in rows]
+
+
+def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
+    """The README's command, planned in a copy with the file times of a fresh clone."""
+    shutil.copytree(
+        ROOT / "results/reference", tmp_path / "plan/results/reference", copy_function=shutil.copyfile
+    )
+    preset = yaml.safe_load((ROOT / "config/default.yaml").read_text()) | {"results_dir": "results/reference"}
+    planned = snakemake(tmp_path / "plan", "--dry-run", "figures", "tables", preset=preset)
+    assert planned.returncode == 0, planned.stdout
+    assert "train" not in jobs(planned.stdout)
+    assert set(FIGURES) <= set(jobs(planned.stdout))
