@@ -49,9 +49,12 @@ def quantile_levels(values: np.ndarray, max_value: int, count: int) -> np.ndarra
     return np.minimum(levels, max_value - 1)
 
 
-def encode(images: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def encode(images, thresholds):
     """(n, count * pixels) bool bits of images (n, pixels) uint8 under thresholds (count, pixels) uint8.
 
+    Both NumPy arrays or both torch tensors on one device; the bits are of the same kind.
     Bit threshold * pixels + pixel: threshold slowest, then channel, row, column, as the paper's code flattens them.
     """
-    return (images[:, None, :] > thresholds[None]).reshape(len(images), thresholds.size)
+    return (images[:, None, :] > thresholds[None]).reshape(
+        len(images), thresholds.shape[0] * thresholds.shape[1]
+    )

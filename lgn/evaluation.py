@@ -9,8 +9,6 @@ from lgn.metrics import accuracy
 TRAIN_MODE_DRAWS = 8
 """Train mode is itself random: each eighth of the images sees its own draw of the noise, which averages over draws."""
 
-SPLITS = ("train", "validation", "test")
-
 
 def mode_scores(engine: Engine, estimator: Estimator, images: np.ndarray, mode: str) -> np.ndarray:
     """(n, classes) scores of images (n, pixels) in one mode."""

@@ -22,10 +22,5 @@ NAMES = (
     "nor", "xnor", "not_b", "a_or_not_b", "not_a", "not_a_or_b", "nand", "true",
 )  # fmt: skip
 
-SYMBOLS = (
-    "0", "a∧b", "a∧¬b", "a", "¬a∧b", "b", "a⊕b", "a∨b",
-    "¬(a∨b)", "¬(a⊕b)", "¬b", "a∨¬b", "¬a", "¬a∨b", "¬(a∧b)", "1",
-)  # fmt: skip
-
 PASS_A = NAMES.index("a")
 """The gate that residual initialisation favours (Petersen et al. 2024)."""

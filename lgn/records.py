@@ -18,7 +18,6 @@ from safetensors.torch import save
 
 from lgn.errors import LgnError
 
-RECORD_FILES = ("run.json", "history.csv", "gates.npz", "weights.safetensors")
 CHECKPOINT = "checkpoint.safetensors"
 
 

@@ -1,6 +1,6 @@
 """What a neuron's sixteen gates go through, in lanes: noise, softmax, its gradient and Adam; and the loss.
 
-log and exp are polynomials within 2e-7 of the true value (tests/test_kernels.py). NaN and infinity are kept.
+log and exp are polynomials within 2e-7 of the true value (tests/test_kernel_arithmetic.py). NaN and infinity are kept.
 """
 
 import math

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from lgn.encoding import encode
 from lgn.network import LogicNetwork
 
 
@@ -61,6 +62,4 @@ class ReferenceEngine:
             }
 
     def _encode(self, pixels: np.ndarray) -> torch.Tensor:
-        """(batch, thresholds * pixels) bool of (batch, pixels) bytes; the threshold is the slowest index."""
-        bytes_ = torch.from_numpy(pixels).to(self.device)
-        return (bytes_[:, None, :] > self.thresholds).flatten(1)
+        return encode(torch.from_numpy(pixels).to(self.device), self.thresholds)
