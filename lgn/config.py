@@ -74,6 +74,12 @@ class Run(BaseModel):
     grad_factor: Annotated[
         float, Field(gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)")
     ] = 1.0
+    gradient_dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(
+            description="what gradients between layers are rounded to; bfloat16 halves their memory traffic"
+        ),
+    ] = "float32"
     group_temperature: Annotated[
         float,
         Field(
@@ -139,7 +145,9 @@ class Run(BaseModel):
 
     @property
     def estimator(self) -> Estimator:
-        return Estimator(self.noise, self.temperature, self.straight_through, self.grad_factor)
+        return Estimator(
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype
+        )
 
     @property
     def hash(self) -> str:

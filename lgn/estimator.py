@@ -23,20 +23,23 @@ class _StraightThrough(torch.autograd.Function):
         return gradient
 
 
-class _GradFactor(torch.autograd.Function):
+class _ChangedGradient(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, factor):
-        ctx.factor = factor
+    def forward(ctx, x, factor, dtype):
+        ctx.factor, ctx.dtype = factor, dtype
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx, gradient):
-        return gradient * ctx.factor, None
+        gradient = gradient * ctx.factor
+        if ctx.dtype == "bfloat16":
+            gradient = gradient.to(torch.bfloat16).to(gradient.dtype)
+        return gradient, None, None
 
 
-def scale_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
-    """x itself, its gradient multiplied by factor."""
-    return x if factor == 1 else _GradFactor.apply(x, factor)
+def change_gradient(x: torch.Tensor, factor: float, dtype: str) -> torch.Tensor:
+    """x itself; its gradient, summed over its readers, is multiplied by factor and rounded to bfloat16 if asked."""
+    return x if (factor, dtype) == (1, "float32") else _ChangedGradient.apply(x, factor, dtype)
 
 
 def gate_weights(

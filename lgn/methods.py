@@ -22,12 +22,14 @@ class Estimator:
 
     straight_through: forward takes the argmax gate, the logits' gradient is that of the soft weights.
     grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
+    gradient_dtype: what the gradient of a hidden layer's outputs is rounded to, "float32" or "bfloat16".
     """
 
     noise: str
     temperature: float
     straight_through: bool
     grad_factor: float = 1.0
+    gradient_dtype: str = "float32"
 
 
 def method_name(noise: str, straight_through: bool) -> str:

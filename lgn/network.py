@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lgn.errors import LgnError
-from lgn.estimator import gate_coefficients, gate_weights, sampling_keys, scale_gradient
+from lgn.estimator import change_gradient, gate_coefficients, gate_weights, sampling_keys
 from lgn.gates import GATES, PASS_A
 from lgn.methods import Estimator
 from lgn.streams import stream_seed
@@ -55,6 +55,7 @@ class LogicNetwork(nn.Module):
             self.register_buffer(f"wiring_{layer}", torch.from_numpy(pairs))
             self.logits.append(nn.Parameter(_initial_logits(values, width, init, init_scale, init_bias)))
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self.compute = self.reference_scores  # kernels.module.accelerate puts something faster here.
 
     def wiring(self, layer: int) -> torch.Tensor:
         """(2, width) int32: the two inputs of every neuron of a layer."""
@@ -67,12 +68,17 @@ class LogicNetwork(nn.Module):
         In training every call is one step: it draws fresh noise, shared by the batch, and advances `iteration`.
         Outside training, draw picks one of the evaluation's own noise draws at this iteration.
         """
-        mode = mode or ("train_mode" if self.training else "discrete")
+        step = None
         if self.training:
-            keys = sampling_keys(self.noise_seed, int(self.iteration), self.depth)
+            step = int(self.iteration)
             self.iteration += 1
-        else:
-            keys = self.evaluation_keys(draw)
+        return self.compute(bits, mode or ("train_mode" if self.training else "discrete"), step, draw)
+
+    def reference_scores(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
+        """What forward() returns, by torch and autograd. step: of the training noise; None takes evaluation's draw."""
+        keys = (
+            self.evaluation_keys(draw) if step is None else sampling_keys(self.noise_seed, step, self.depth)
+        )
         # [neuron][batch]: a neuron's batch is contiguous, so gathers move whole rows.
         x = bits.to(self.logits[0].dtype).t().contiguous()
         for layer in range(self.depth):
@@ -85,7 +91,7 @@ class LogicNetwork(nn.Module):
 
     def _layer(self, x: torch.Tensor, layer: int, mode: str, key: tuple[int, int]) -> torch.Tensor:
         c = gate_coefficients(gate_weights(self.logits[layer], self.estimator, mode, key)).unsqueeze(-1)
-        x = scale_gradient(x, self.estimator.grad_factor)
+        x = change_gradient(x, self.estimator.grad_factor, self.estimator.gradient_dtype)
         a, b = (x.index_select(0, wire) for wire in self.wiring(layer))
         return c[:, 0] + c[:, 1] * a + (c[:, 2] + c[:, 3] * a) * b
 

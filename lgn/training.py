@@ -45,7 +45,9 @@ def train(
     encoder = thresholds(DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0])
     warm_up(run, execution)
     network = build_network(run, inputs=encoder.size)
-    engine = make_engine(network, encoder, run.learning_rate, execution.backend, execution.device)
+    engine = make_engine(
+        network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
+    )
     directory.mkdir(parents=True, exist_ok=True)
     trained = _Training(run, dataset, engine, directory, progress or (lambda iteration, row: None))
     trained.resume()
@@ -124,6 +126,7 @@ def warm_up(run: Run, execution: Execution) -> None:
         run.learning_rate,
         execution.backend,
         execution.device,
+        execution.threads,
     )
     pixels = np.zeros((run.batch_size, encoder.shape[1]), dtype=np.uint8)
     for _ in range(2):

@@ -186,3 +186,42 @@ def test_a_hundred_classes():
     exact = autograd_gradients(estimator, pixels, labels, width=200, classes=100)
     for ours, theirs in zip(first_step_gradients(trained), exact, strict=True):
         assert np.abs(ours - theirs).max() <= 1e-5 * np.abs(theirs).max()
+
+
+@given(
+    width=st.integers(1, 9).map(lambda group: 10 * group),
+    threads=st.integers(2, 7),
+    batch=st.integers(1, 150),
+    straight_through=st.booleans(),
+)
+@settings(max_examples=12, deadline=None)
+def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, straight_through):
+    """More threads than cores among them, so that waiting threads are put off and on."""
+    estimator = Estimator("gumbel", 0.5, straight_through)
+    alone = engine("numba", estimator, width=width)
+    team = make_engine(network(estimator, width=width), LEVELS, 0.01, "numba", "cpu", threads)
+    for step in range(4):
+        for trained in (alone, team):
+            trained.step(*images(batch, step))
+    assert alone.mean_loss() == team.mean_loss()
+    for ours, theirs in zip(alone.optimizer_state().values(), team.optimizer_state().values(), strict=True):
+        assert torch.equal(ours, theirs)
+    pixels, _ = images(1500)
+    for mode in ("discrete", "soft", "train_mode"):
+        assert (alone.scores(pixels, mode, 1) == team.scores(pixels, mode, 1)).all()
+
+
+@pytest.mark.parametrize("straight_through", [True, False])
+def test_bfloat16_gradients_are_the_references(straight_through):
+    """A value midway between two bfloat16 may be rounded either way, so a few entries differ by 2^-8."""
+    pixels, labels = images(50)
+    rounded = Estimator("none", 1.0, straight_through, 1.5, "bfloat16")
+    exact = Estimator("none", 1.0, straight_through, 1.5)
+    trained = engine("numba", rounded, depth=5)
+    trained.step(pixels, labels)
+    ours = np.stack(first_step_gradients(trained))
+    theirs = np.stack(autograd_gradients(rounded, pixels, labels, depth=5))
+    unrounded = np.stack(autograd_gradients(exact, pixels, labels, depth=5))
+    scale = np.abs(theirs).max((1, 2), keepdims=True)
+    assert (np.abs(ours - theirs) / scale).max() < 1e-3
+    assert (np.abs(ours - theirs) / scale).mean() < 2e-5 < (np.abs(unrounded - theirs) / scale)[:4].mean()

@@ -3,7 +3,7 @@
 Each is a class with the Engine's methods; the same seed gives the same wiring, logits, noise and batches in all.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -38,14 +38,31 @@ class Engine(Protocol):
         """Takes the moments back; the step count is network.iteration."""
 
 
+@runtime_checkable
+class KernelEngine(Engine, Protocol):
+    """An engine of kernels of our own, which another optimiser may use a pass at a time (kernels.module)."""
+
+    network: LogicNetwork
+
+    def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
+        """(batch, classes) float32 scores as training sees them, under the noise of a step; advances nothing."""
+
+    def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
+        """Each layer's (width, 16) float32 gradient of the logits, for that of the latest forward's scores."""
+
+
 def make_engine(
     network: LogicNetwork,
     thresholds: np.ndarray,
     learning_rate: float,
     backend: str = "auto",
     device: str = "auto",
+    threads: int = 1,
 ) -> Engine:
-    """The engine for this network. Raises LgnError for a backend or device that cannot run here."""
+    """The engine for this network. threads: of the numba backend; torch has its own setting.
+
+    Raises LgnError for a backend or device that cannot run here.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -57,7 +74,7 @@ def make_engine(
             raise LgnError(f"backend: numba runs on the cpu, not on device {device}; allowed there: torch")
         from lgn.kernels.numba_engine import NumbaEngine
 
-        return NumbaEngine(network, thresholds, learning_rate)
+        return NumbaEngine(network, thresholds, learning_rate, threads)
     if backend == "torch":
         from lgn.kernels.reference import ReferenceEngine
 

@@ -1,19 +1,19 @@
-"""The numba backend: the network's logits live in records that its kernels step through in one pass.
-
-One thread a run: runs are many and fill the cores by themselves (config: execution.threads).
-"""
+"""The numba backend: the network's logits live in records that its kernels step through in one pass."""
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from lgn.gates import GATES
-from lgn.kernels import numba_packed, numba_soft
+from lgn.kernels import numba_packed, numba_soft, numba_step
 from lgn.kernels.numba_math import BETA_1, BETA_2, LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
 from lgn.kernels.numba_memory import transpose_block
 from lgn.kernels.numba_simd import kernel
+from lgn.kernels.numba_threads import new_meeting
 from lgn.network import LogicNetwork
 
 WORD = 64
@@ -33,17 +33,18 @@ class _Buffers(NamedTuple):
 
 
 class NumbaEngine:
-    """Trains and evaluates a LogicNetwork on one CPU thread (see lgn.kernels.Engine).
+    """Trains and evaluates a LogicNetwork on the CPU (see lgn.kernels.Engine), with the same bits on any threads.
 
     The network's parameters become views into the records, so that state_dict() and load_state_dict() see and set
-    what the kernels train. Gates are drawn at the start of a step, so nothing goes stale.
+    what the kernels train; parameters given memory of their own are copied in by forward() and scores(). Gates are
+    drawn at the start of a step, so nothing goes stale.
     """
 
     name = "numba"
     device = "cpu"
 
-    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float):
-        self.network, self.learning_rate = network, learning_rate
+    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, threads: int = 1):
+        self.network, self.learning_rate, self.threads = network, learning_rate, threads
         depth, width = network.depth, network.width
         self.records = _zeros((depth, width, RECORD))
         for layer, logits in enumerate(network.logits):
@@ -57,34 +58,51 @@ class NumbaEngine:
         self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
-        self.pointers, self.edges, self.others = _readers(self.first, self.second)
+        self.readers = _readers(self.first, self.second)
         self.gates = np.zeros((depth, width), np.uint8)
         self.coefficients = _zeros((depth, width, 4))
         # Both by the number of words of a batch.
         self.buffers: dict[int, _Buffers] = {}
         self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.loss_sum, self.loss_count = 0.0, 0
+        self.meeting = new_meeting()
+        self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
-        network, estimator = self.network, self.network.estimator
-        packed = estimator.straight_through
-        kernels, state = (numba_packed, self.gates) if packed else (numba_soft, self.coefficients)
-        words = _words(len(labels))
-        if words not in self.buffers:
-            self.buffers[words] = self._buffers(packed, words, network.depth)
-        buffers = self.buffers[words]
-        self._encode(pixels, buffers)
+        network, estimator, buffers = self.network, self.network.estimator, self._encoded(pixels)
         step = int(network.iteration)
-        loss = kernels.train_step(
-            self.records, state, self.first, self.second, self.pointers, self.edges, self.others, buffers.inputs,
-            buffers.outputs, np.array(labels, np.int64), buffers.sums, *self._gradients(words), u64(network.noise_seed),
-            step, NOISE_CODES[estimator.noise], f32(1 / estimator.temperature), f32(estimator.grad_factor),
+        self.loss_sum += self._on_threads(
+            numba_step.train_step, self._state(estimator.straight_through), self.records, self.first, self.second,
+            *self.readers, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
+            *self._gradients(len(pixels)), *self._training_sampling(step), f32(estimator.grad_factor),
             float(network.group_temperature), f32(self.learning_rate / (1 - BETA_1 ** (step + 1))),
             f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
         )  # fmt: skip
-        network.iteration += 1
-        self.loss_sum += loss
         self.loss_count += 1
+        network.iteration += 1
+
+    def forward(self, pixels: np.ndarray, step: int) -> torch.Tensor:
+        network, buffers = self.network, self._encoded(pixels)
+        self._take_logits()
+        self._on_threads(
+            numba_step.forward, self._state(network.estimator.straight_through), self.records, self.first,
+            self.second, buffers.inputs, buffers.outputs, buffers.sums, *self._training_sampling(step),
+        )  # fmt: skip
+        return torch.from_numpy(buffers.sums[:, : len(pixels)].T / f32(network.group_temperature))
+
+    def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
+        network, estimator = self.network, self.network.estimator
+        buffers = self.buffers[_words(len(gradient))]
+        class_gradient, gradients = self._gradients(len(gradient))
+        class_gradient[:, : len(gradient)] = gradient.numpy().T / f32(network.group_temperature)
+        class_gradient[:, len(gradient) :] = 0
+        logit_gradients = _zeros((network.depth, network.width, GATES))
+        self._on_threads(
+            numba_step.backward, self._state(estimator.straight_through), self.records, self.first, self.second,
+            *self.readers, buffers.inputs, buffers.outputs, class_gradient, gradients,
+            f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, f32(0), f32(0),
+        )  # fmt: skip
+        return list(torch.from_numpy(logit_gradients))
 
     def mean_loss(self) -> float:
         mean = self.loss_sum / self.loss_count if self.loss_count else math.nan
@@ -95,28 +113,27 @@ class NumbaEngine:
         network, estimator = self.network, self.network.estimator
         packed = mode == "discrete" or (mode == "train_mode" and estimator.straight_through)
         noise = NOISE_CODES[estimator.noise if mode == "train_mode" else "none"]
-        # Weights in the records are scratch of a step, so sampling here disturbs nothing.
-        sampling = (
-            u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
+        self._take_logits()
+        # Weights in the records are scratch of a step, so sampling here disturbs nothing but a pending backward().
+        state = self._state(packed)
+        numba_step.prepare_state(
+            state, self.records, u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
             f32(1 / estimator.temperature),
         )  # fmt: skip
-        if mode == "discrete":
-            numba_packed.argmax_gates(self.records, self.gates)
-        elif packed:
-            numba_packed.sample_gates(self.records, self.gates, *sampling)
-        else:
-            numba_soft.mix_coefficients(self.records, self.coefficients, *sampling)
-        kernels, state = (numba_packed, self.gates) if packed else (numba_soft, self.coefficients)
         scores = np.empty((len(pixels), network.classes), np.float32)
         size = min(EVALUATION_IMAGES[packed], WORD * _words(len(pixels)))
-        buffers = self._buffers(packed, _words(size), 2)
-        for start in range(0, len(pixels), size):
-            block = pixels[start : start + size]
-            self._encode(block, buffers)
-            kernels.evaluate_network(
-                state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
-            )
-            scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
+
+        def evaluate(thread: int) -> None:
+            buffers = self._buffers(packed, _words(size), 2)
+            for start in range(thread * size, len(pixels), self.threads * size):
+                block = pixels[start : start + size]
+                self._encode(block, buffers)
+                numba_step.evaluate_network(
+                    state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
+                )
+                scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
+
+        self._together(evaluate)
         return scores / f32(network.group_temperature)
 
     def synchronize(self) -> None:
@@ -137,6 +154,42 @@ class NumbaEngine:
         """(width, 16) view on one part of a layer's records."""
         return torch.from_numpy(self.records)[layer, :, start : start + GATES]
 
+    def _take_logits(self) -> None:
+        for layer, logits in enumerate(self.network.logits):
+            if logits.data_ptr() != self._view(layer, LOGITS).data_ptr():
+                self._view(layer, LOGITS)[:] = logits.detach()
+
+    def _state(self, packed: bool) -> np.ndarray:
+        """What kernels compute with; its type chooses between their two paths."""
+        return self.gates if packed else self.coefficients
+
+    def _training_sampling(self, step: int) -> tuple:
+        """Noise seed, step, noise and inverse temperature of a training step."""
+        estimator = self.network.estimator
+        inverse_temperature = f32(1 / estimator.temperature)
+        return u64(self.network.noise_seed), step, NOISE_CODES[estimator.noise], inverse_temperature
+
+    def _on_threads(self, kernel: Callable, *arguments):
+        """Calls a kernel of numba_step on every thread; returns what it returns on the first."""
+        return self._together(lambda thread: kernel(thread, self.threads, self.meeting, *arguments))
+
+    def _together(self, part: Callable):
+        """part(thread) on every thread, the calling one among them; returns the first one's result."""
+        others = [self.helpers.submit(part, thread) for thread in range(1, self.threads)]
+        result = part(0)
+        for other in others:
+            other.result()
+        return result
+
+    def _encoded(self, pixels: np.ndarray) -> "_Buffers":
+        """A training batch's buffers with its inputs filled in."""
+        words = _words(len(pixels))
+        if words not in self.buffers:
+            packed = self.network.estimator.straight_through
+            self.buffers[words] = self._buffers(packed, words, self.network.depth)
+        self._encode(pixels, self.buffers[words])
+        return self.buffers[words]
+
     def _encode(self, pixels: np.ndarray, buffers: "_Buffers") -> None:
         """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
 
@@ -155,13 +208,14 @@ class NumbaEngine:
             sums=_zeros((network.classes, WORD * words)),
         )
 
-    def _gradients(self, words: int) -> tuple[np.ndarray, np.ndarray]:
-        """Buffers of the gradient of the class sums, and of two layers' outputs in turn."""
+    def _gradients(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Buffers of the gradient of the class sums, and of two layers' outputs in turn (uint16: bfloat16)."""
+        words, network = _words(batch), self.network
         if words not in self.gradients:
-            self.gradients[words] = (
-                _zeros((self.network.classes, WORD * words)),
-                _zeros((2, self.network.width, WORD * words)),
-            )
+            rows = _zeros((2, network.width, WORD * words))
+            if network.estimator.gradient_dtype == "bfloat16":
+                rows = rows.astype(np.uint16)
+            self.gradients[words] = _zeros((network.classes, WORD * words)), rows
         return self.gradients[words]
 
 

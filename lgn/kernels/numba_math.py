@@ -169,15 +169,20 @@ def softmax(records, record, inverse_temperature):
 
 
 @inlined
-def update(records, record, s, sa, sb, sab, inverse_temperature, step_size, square_scale):
-    """Softmax backward and Adam on one record.
+def logit_gradient(records, record, s, sa, sb, sab, inverse_temperature):
+    """Softmax backward: sixteen lanes, the gradient of a record's logits.
 
     s, sa, sb, sab: the output's gradient summed over the batch, alone and times a, b, ab. A gate is c0 + c1 a + c2 b +
-    c3 ab, so these four give the gradient of every gate's weight. Bound by a square root and a division.
+    c3 ab, so these four give the gradient of every gate's weight.
     """
     g = load(COLUMNS, 0) * s + load(COLUMNS, 16) * sa + load(COLUMNS, 32) * sb + load(COLUMNS, 48) * sab
     weights = load(records, record + WEIGHTS)
-    g = weights * (g - total(weights * g)) * inverse_temperature
+    return weights * (g - total(weights * g)) * inverse_temperature
+
+
+@inlined
+def adam(records, record, g, step_size, square_scale):
+    """Adam on one record's logits and moments. Bound by a square root and a division."""
     m = load(records, record + MOMENT) * BETA_1 + g * (1 - BETA_1)
     v = load(records, record + SQUARE) * BETA_2 + g * g * (1 - BETA_2)
     store(records, record + MOMENT, m)
@@ -188,11 +193,25 @@ def update(records, record, s, sa, sb, sab, inverse_temperature, step_size, squa
 
 @kernel
 def update_neurons(records, start, stop, sums, inverse_temperature, step_size, square_scale):
-    """update() of the records start to stop with sums (chunk, 4)."""
+    """Adam on the records start to stop with sums (chunk, 4) of their outputs' gradients."""
+    for j in range(start, stop):
+        i, record = 4 * (j - start), j * RECORD
+        s, sa, sb, sab = at(sums, i), at(sums, i + 1), at(sums, i + 2), at(sums, i + 3)
+        g = logit_gradient(records, record, s, sa, sb, sab, inverse_temperature)
+        adam(records, record, g, step_size, square_scale)
+
+
+@kernel
+def write_gradients(records, start, stop, sums, inverse_temperature, logit_gradients):
+    """logit_gradients (depth, width, 16) of the records start to stop, for an optimiser of torch's."""
     for j in range(start, stop):
         i = 4 * (j - start)
         s, sa, sb, sab = at(sums, i), at(sums, i + 1), at(sums, i + 2), at(sums, i + 3)
-        update(records, j * RECORD, s, sa, sb, sab, inverse_temperature, step_size, square_scale)
+        store(
+            logit_gradients,
+            j * GATES,
+            logit_gradient(records, j * RECORD, s, sa, sb, sab, inverse_temperature),
+        )
 
 
 @kernel

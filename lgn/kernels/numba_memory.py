@@ -9,13 +9,15 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lgn.kernels.numba_simd import FLOATS, INT32, INT64, LANES, MASK, VECTORS, declare
+from lgn.kernels.numba_simd import FLOATS, INT32, INT64, INTEGERS, LANES, MASK, VECTORS, declare
+
+_HALF = ir.Constant(VECTORS[INTEGERS], [16] * LANES)
 
 
-def _pointer(context, builder, array_type, array, index, type_):
+def element_pointer(context, builder, array_type, array, index, type_):
+    """Pointer to array[index] where the array is taken as one of LLVM's type_."""
     data = context.make_array(array_type)(context, builder, value=array).data
-    size = context.get_abi_sizeof(context.get_data_type(array_type.dtype))
-    return builder.gep(builder.bitcast(data, ir.PointerType(type_)), [index]), size
+    return builder.gep(builder.bitcast(data, ir.PointerType(type_)), [index])
 
 
 @intrinsic
@@ -32,15 +34,16 @@ def at(typing, array, index):
 
 @intrinsic
 def prefetch(typing, array, index, count):
-    """Asks for the cache lines of count float32 from array[index]: a random row the processor cannot foresee."""
+    """Asks for the cache lines of count elements from array[index]: a random row the processor cannot foresee."""
 
     def generate(context, builder, signature, arguments):
-        byte, line = ir.PointerType(ir.IntType(8)), ir.Constant(INT64, LANES)
+        element = context.get_data_type(array.dtype)
+        byte, line = ir.PointerType(ir.IntType(8)), ir.Constant(INT64, 64 // context.get_abi_sizeof(element))
         call = declare(builder, "llvm.prefetch.p0", ir.VoidType(), byte, INT32, INT32, INT32)
         read, second_cache, data = (ir.Constant(INT32, value) for value in (0, 2, 1))
         with cgutils.for_range(builder, builder.udiv(arguments[2], line)) as loop:
             place = builder.add(arguments[1], builder.mul(loop.index, line))
-            pointer, _ = _pointer(context, builder, signature.args[0], arguments[0], place, ir.FloatType())
+            pointer = element_pointer(context, builder, signature.args[0], arguments[0], place, element)
             builder.call(call, [builder.bitcast(pointer, byte), read, second_cache, data])
         return context.get_dummy_value()
 
@@ -49,27 +52,52 @@ def prefetch(typing, array, index, count):
 
 @intrinsic
 def load(typing, array, index):
-    """Sixteen float32 from array[index]."""
+    """Sixteen float32 from array[index]; an array of uint16 holds bfloat16, the upper halves of float32."""
+    size = 2 if array.dtype == types.uint16 else 4
 
     def generate(context, builder, signature, arguments):
-        pointer, size = _pointer(context, builder, signature.args[0], *arguments, ir.FloatType())
-        value = builder.load(builder.bitcast(pointer, ir.PointerType(VECTORS[FLOATS])))
+        element = ir.IntType(8 * size)
+        pointer = element_pointer(context, builder, signature.args[0], *arguments, element)
+        value = builder.load(builder.bitcast(pointer, ir.PointerType(ir.VectorType(element, LANES))))
         value.align = size
-        return value
+        if size == 2:
+            value = builder.shl(builder.zext(value, VECTORS[INTEGERS]), _HALF)
+        return builder.bitcast(value, VECTORS[FLOATS])
 
     return FLOATS(array, types.int64), generate
 
 
 @intrinsic
 def store(typing, array, index, value):
-    """Sixteen float32 to array[index]."""
+    """Sixteen float32 to array[index]; of rounded() lanes an array of uint16 keeps the upper halves."""
+    size = 2 if array.dtype == types.uint16 else 4
 
     def generate(context, builder, signature, arguments):
-        pointer, size = _pointer(context, builder, signature.args[0], *arguments[:2], ir.FloatType())
-        builder.store(arguments[2], builder.bitcast(pointer, ir.PointerType(VECTORS[FLOATS]))).align = size
+        element = ir.IntType(8 * size)
+        value = builder.bitcast(arguments[2], VECTORS[INTEGERS])
+        if size == 2:
+            value = builder.trunc(builder.lshr(value, _HALF), ir.VectorType(element, LANES))
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], element)
+        builder.store(value, builder.bitcast(pointer, ir.PointerType(value.type))).align = size
         return context.get_dummy_value()
 
     return types.void(array, types.int64, FLOATS), generate
+
+
+@intrinsic
+def rounded(typing, array, x):
+    """Lanes as this array will hold them: to the nearest bfloat16, ties to even, for one of uint16; NaN stays NaN."""
+
+    def generate(context, builder, signature, arguments):
+        if array.dtype != types.uint16:
+            return arguments[1]
+        bits = builder.bitcast(arguments[1], VECTORS[INTEGERS])
+        odd = builder.and_(builder.lshr(bits, _HALF), ir.Constant(VECTORS[INTEGERS], [1] * LANES))
+        bits = builder.add(bits, builder.add(odd, ir.Constant(VECTORS[INTEGERS], [0x7FFF] * LANES)))
+        bits = builder.and_(bits, ir.Constant(VECTORS[INTEGERS], [0xFFFF0000] * LANES))
+        return builder.bitcast(bits, VECTORS[FLOATS])
+
+    return FLOATS(array, FLOATS), generate
 
 
 @intrinsic
@@ -96,8 +124,8 @@ def store_totals(typing, array, index, s, t, u, v):
             *[shuffled(x, x, [lane for lane in range(16) if lane // 2 % 2 == odd]) for odd in (0, 1)]
         )
         x = builder.fadd(*[shuffled(x, x, list(range(odd, 8, 2))) for odd in (0, 1)])
-        pointer, size = _pointer(context, builder, signature.args[0], *arguments[:2], ir.FloatType())
-        builder.store(x, builder.bitcast(pointer, ir.PointerType(x.type))).align = size
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], ir.FloatType())
+        builder.store(x, builder.bitcast(pointer, ir.PointerType(x.type))).align = 4
         return context.get_dummy_value()
 
     return types.void(array, types.int64, FLOATS, FLOATS, FLOATS, FLOATS), generate
@@ -108,7 +136,7 @@ def load_mask(typing, words, index):
     """Sixteen bits as a mask. words: any unsigned integers, little-endian; index counts groups of 16 bits."""
 
     def generate(context, builder, signature, arguments):
-        pointer, _ = _pointer(context, builder, signature.args[0], *arguments, ir.IntType(LANES))
+        pointer = element_pointer(context, builder, signature.args[0], *arguments, ir.IntType(LANES))
         value = builder.load(pointer)
         value.align = 2
         return builder.bitcast(value, VECTORS[MASK])
@@ -125,7 +153,7 @@ def transpose_block(typing, values, index, stride, result, place, pitch):
 
         def pointer(array, start, step, row):
             index = builder.add(arguments[start], builder.mul(arguments[step], ir.Constant(INT64, row)))
-            address, _ = _pointer(
+            address = element_pointer(
                 context, builder, signature.args[array], arguments[array], index, ir.IntType(8)
             )
             return builder.bitcast(address, ir.PointerType(bytes_))
@@ -157,7 +185,7 @@ def bits_above(typing, values, index, threshold):
     """uint64 with bit t set where values[index + t] > threshold, all uint8: a thermometer bit of 64 images."""
 
     def generate(context, builder, signature, arguments):
-        pointer, _ = _pointer(context, builder, signature.args[0], *arguments[:2], ir.IntType(8))
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], ir.IntType(8))
         bytes_ = ir.VectorType(ir.IntType(8), 64)
         value = builder.load(builder.bitcast(pointer, ir.PointerType(bytes_)))
         value.align = 1

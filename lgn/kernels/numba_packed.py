@@ -1,4 +1,4 @@
-"""Straight-through training on bits: activations are exactly 0 or 1, so a batch is a few machine words.
+"""The parts of a step with straight-through: activations are exactly 0 or 1, so a batch is a few machine words.
 
 Shapes: records (depth, width, 64) float32; gates (depth, width) uint8; first, second (depth, width) int32, those of
 layer 0 into the packed inputs; bits (neurons, words) uint64, image 64 w + t in bit t of word w; gradients
@@ -14,19 +14,16 @@ from lgn.kernels.numba_math import (
     CHUNK,
     RECORD,
     layer_key,
-    loss_and_gradient,
     perturb,
     softmax,
-    update_neurons,
 )
 from lgn.kernels.numba_memory import (
     at,
     bits_above,
-    flush_denormals,
     load,
     load_mask,
     prefetch,
-    restore_mode,
+    rounded,
     store,
     store_totals,
 )
@@ -51,29 +48,23 @@ def pack_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def sample_gates(records, gates, seed, step, noise, inverse_temperature):
-    """Draws every neuron's gate for one step and leaves its soft weights in its record."""
+def sample_gates(gates, records, begin, end, seed, step, noise, inverse_temperature):
+    """Draws the gates of neurons begin to end of every layer for one step; leaves soft weights in their records."""
     depth, width = gates.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
-        for start in range(0, width, CHUNK):
-            stop = min(start + CHUNK, width)
+        for start in range(begin, end, CHUNK):
+            stop = min(start + CHUNK, end)
             perturb(records, layer * width, start, stop, key, noise)
             for j in range(start, stop):
                 gates[layer, j] = softmax(records, (layer * width + j) * RECORD, inverse_temperature)
 
 
 @kernel
-def argmax_gates(records, gates):
-    """The discrete network: the gate of the largest logit, the first of equals."""
-    sample_gates(records, gates, u64(0), 0, 0, f32(1))
-
-
-@kernel
-def evaluate_layer(gates, first, second, inputs, outputs):
-    """Outputs of one layer of gates: a few bitwise operations a word. Bound by reading two random rows a neuron."""
-    width, words = outputs.shape
-    for j in range(width):
+def evaluate_gates(gates, begin, end, first, second, inputs, outputs):
+    """Outputs of a layer's neurons begin to end: a few bitwise operations a word. Bound by reading two random rows."""
+    words = outputs.shape[1]
+    for j in range(begin, end):
         k = u64(at(gates, j))
         # All-ones masks of the gate's coefficients modulo 2 (its algebraic normal form).
         c0 = u64(0) - ((k >> u64(3)) & u64(1))
@@ -87,25 +78,24 @@ def evaluate_layer(gates, first, second, inputs, outputs):
 
 
 @kernel
-def class_counts(bits, counts):
-    """counts (classes, 64 words) float32: how many of a class's neurons are 1 for each image."""
+def class_counts(gates, begin, end, bits, counts):
+    """counts (classes, 64 words) float32: how many of a class's neurons are 1; words begin to end."""
     classes = counts.shape[0]
     width, words = bits.shape
     group = width // classes
-    for c in range(classes):
-        for w in range(words):
-            n0, n1, n2, n3 = splat(0), splat(0), splat(0), splat(0)
-            for j in range(c * group, (c + 1) * group):
-                mask = 4 * (j * words + w)
-                n0 += select(load_mask(bits, mask), 1, 0)
-                n1 += select(load_mask(bits, mask + 1), 1, 0)
-                n2 += select(load_mask(bits, mask + 2), 1, 0)
-                n3 += select(load_mask(bits, mask + 3), 1, 0)
-            lane = 64 * (c * words + w)
-            store(counts, lane, n0)
-            store(counts, lane + LANES, n1)
-            store(counts, lane + 2 * LANES, n2)
-            store(counts, lane + 3 * LANES, n3)
+    for unit in range(begin, end):
+        c, w = unit // words, unit % words
+        n0, n1, n2, n3 = splat(0), splat(0), splat(0), splat(0)
+        for j in range(c * group, (c + 1) * group):
+            mask = 4 * (j * words + w)
+            n0 += select(load_mask(bits, mask), 1, 0)
+            n1 += select(load_mask(bits, mask + 1), 1, 0)
+            n2 += select(load_mask(bits, mask + 2), 1, 0)
+            n3 += select(load_mask(bits, mask + 3), 1, 0)
+        store(counts, 64 * unit, n0)
+        store(counts, 64 * unit + LANES, n1)
+        store(counts, 64 * unit + 2 * LANES, n2)
+        store(counts, 64 * unit + 3 * LANES, n3)
 
 
 @inlined
@@ -123,7 +113,7 @@ def add_cells(sums, g, inputs, mask_a, mask_b):
 
 
 @kernel
-def output_sums(start, stop, class_gradient, inputs, first, second, sums):
+def cell_sums_of_outputs(gates, start, stop, class_gradient, inputs, first, second, sums):
     """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums over all, a, b, and ab."""
     classes, lanes = class_gradient.shape
     width, words = first.size, lanes // 64
@@ -137,11 +127,12 @@ def output_sums(start, stop, class_gradient, inputs, first, second, sums):
 
 
 @kernel
-def hidden_sums(
-    start, stop, above, group, pointers, edges, others, gates, derivatives, outputs, gradients, inputs, first, second,
-    sums,
+def cell_sums_of_hidden(
+    gates, start, stop, above, group, pointers, edges, others, grad_factor, outputs, gradients, keep, inputs,
+    first, second, sums,
 ):  # fmt: skip
-    """As output_sums for a hidden layer; writes its rows of gradients too.
+    """As cell_sums_of_outputs for a hidden layer; writes its rows of gradients too, if a layer below
+    is to `keep` and read them. gates: those of its readers.
 
     A row is the sum of its readers' rows, signed by their gates' derivatives: gathered, so no two neurons write to
     one place. above: gradient of the layer above, a row for each `group` of its neurons. Bound by those random rows.
@@ -150,6 +141,7 @@ def hidden_sums(
     lanes = gradients.shape[1]
     words = lanes // 64
     far = above.size > CACHED
+    derivatives = DERIVATIVES * grad_factor
     for j in range(start, stop):
         first_edge, last_edge = at(pointers, j), at(pointers, j + 1)
         if far:
@@ -169,63 +161,17 @@ def hidden_sums(
                 g1 += signed_row(above, row + LANES, outputs, mask + 1, if_set, if_clear)
                 g2 += signed_row(above, row + 2 * LANES, outputs, mask + 2, if_set, if_clear)
                 g3 += signed_row(above, row + 3 * LANES, outputs, mask + 3, if_set, if_clear)
-            row = lanes * j + 64 * w
-            store(gradients, row, g0)
-            store(gradients, row + LANES, g1)
-            store(gradients, row + 2 * LANES, g2)
-            store(gradients, row + 3 * LANES, g3)
+            g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
+            g2, g3 = rounded(gradients, g2), rounded(gradients, g3)
+            if keep:
+                row = lanes * j + 64 * w
+                store(gradients, row, g0)
+                store(gradients, row + LANES, g1)
+                store(gradients, row + 2 * LANES, g2)
+                store(gradients, row + 3 * LANES, g3)
             a, b = 4 * (at(first, j) * words + w), 4 * (at(second, j) * words + w)
             cells = add_cells(cells, g0, inputs, a, b)
             cells = add_cells(cells, g1, inputs, a + 1, b + 1)
             cells = add_cells(cells, g2, inputs, a + 2, b + 2)
             cells = add_cells(cells, g3, inputs, a + 3, b + 3)
         store_totals(sums, 4 * (j - start), *cells)
-
-
-@kernel
-def train_step(
-    records, gates, first, second, pointers, edges, others, inputs, outputs, labels,
-    counts, class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature,
-    step_size, square_scale,
-):  # fmt: skip
-    """Sampling, forward, backward and Adam of one step; returns the loss. One call: small nets pay no Python."""
-    depth, width = gates.shape
-    group = width // counts.shape[0]
-    mode = flush_denormals()
-    sample_gates(records, gates, seed, step, noise, inverse_temperature)
-    for layer in range(depth):
-        source = inputs if layer == 0 else outputs[layer - 1]
-        evaluate_layer(gates[layer], first[layer], second[layer], source, outputs[layer])
-    class_counts(outputs[depth - 1], counts)
-    loss = loss_and_gradient(counts, labels, group_temperature, class_gradient)
-    derivatives = DERIVATIVES * grad_factor
-    sums = np.empty((CHUNK, 4), np.float32)
-    for layer in range(depth - 1, -1, -1):
-        source = inputs if layer == 0 else outputs[layer - 1]
-        for start in range(0, width, CHUNK):
-            stop = min(start + CHUNK, width)
-            if layer == depth - 1:
-                output_sums(start, stop, class_gradient, source, first[layer], second[layer], sums)
-            else:
-                near = layer == depth - 2
-                hidden_sums(
-                    start, stop, class_gradient if near else gradients[(layer + 1) & 1], group if near else 1,
-                    pointers[layer + 1], edges[layer + 1], others[layer + 1], gates[layer + 1], derivatives,
-                    outputs[layer], gradients[layer & 1], source, first[layer], second[layer], sums,
-                )  # fmt: skip
-            update_neurons(
-                records, layer * width + start, layer * width + stop, sums, inverse_temperature, step_size,
-                square_scale,
-            )  # fmt: skip
-    restore_mode(mode)
-    return loss
-
-
-@kernel
-def evaluate_network(gates, first, second, inputs, outputs, counts):
-    """Class counts of packed inputs. outputs (2, width, words): two layers in turn."""
-    depth = gates.shape[0]
-    for layer in range(depth):
-        source = inputs if layer == 0 else outputs[(layer - 1) & 1]
-        evaluate_layer(gates[layer], first[layer], second[layer], source, outputs[layer & 1])
-    class_counts(outputs[(depth - 1) & 1], counts)

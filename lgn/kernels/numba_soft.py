@@ -1,4 +1,4 @@
-"""Straight-through off: four coefficients a neuron, float activations, rows of one neuron's whole batch.
+"""The parts of a step without straight-through: four coefficients a neuron, float activations, [neuron][batch].
 
 Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 64, and coefficients
 (depth, width, 4) float32.
@@ -14,12 +14,10 @@ from lgn.kernels.numba_math import (
     RECORD,
     WEIGHTS,
     layer_key,
-    loss_and_gradient,
     perturb,
     softmax,
-    update_neurons,
 )
-from lgn.kernels.numba_memory import at, flush_denormals, load, prefetch, restore_mode, store, store_totals
+from lgn.kernels.numba_memory import at, load, prefetch, rounded, store, store_totals
 from lgn.kernels.numba_simd import LANES, inlined, kernel, splat
 
 f32 = np.float32
@@ -35,13 +33,13 @@ def expand_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def mix_coefficients(records, coefficients, seed, step, noise, inverse_temperature):
-    """Leaves every neuron's soft weights in its record, and their mixture's coefficients c0..c3."""
+def mix_coefficients(coefficients, records, begin, end, seed, step, noise, inverse_temperature):
+    """Leaves soft weights in the records of neurons begin to end of every layer, and their mixtures' c0..c3."""
     depth, width, _ = coefficients.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
-        for start in range(0, width, CHUNK):
-            stop = min(start + CHUNK, width)
+        for start in range(begin, end, CHUNK):
+            stop = min(start + CHUNK, end)
             perturb(records, layer * width, start, stop, key, noise)
             for neuron in range(layer * width + start, layer * width + stop):
                 softmax(records, neuron * RECORD, inverse_temperature)
@@ -53,10 +51,10 @@ def mix_coefficients(records, coefficients, seed, step, noise, inverse_temperatu
 
 
 @kernel
-def evaluate_layer(coefficients, first, second, inputs, outputs):
-    """Outputs of one layer of mixtures. Bound by reading two random rows and writing one."""
-    width, lanes = outputs.shape
-    for j in range(width):
+def evaluate_mixtures(coefficients, begin, end, first, second, inputs, outputs):
+    """Outputs of a layer's neurons begin to end. Bound by reading two random rows and writing one."""
+    lanes = outputs.shape[1]
+    for j in range(begin, end):
         c0, c1 = at(coefficients, 4 * j), at(coefficients, 4 * j + 1)
         c2, c3 = at(coefficients, 4 * j + 2), at(coefficients, 4 * j + 3)
         row_a, row_b, row = lanes * at(first, j), lanes * at(second, j), lanes * j
@@ -66,16 +64,23 @@ def evaluate_layer(coefficients, first, second, inputs, outputs):
 
 
 @kernel
-def class_sums(activations, sums):
-    """sums (classes, lanes) float32: the group sums of the last layer."""
+def class_sums(coefficients, begin, end, activations, sums):
+    """sums (classes, lanes) float32: the group sums of the last layer; 64 lanes each of parts begin to end."""
     classes, lanes = sums.shape
     group = activations.shape[0] // classes
-    for c in range(classes):
-        for t in range(0, lanes, LANES):
-            s = splat(0)
-            for j in range(c * group, (c + 1) * group):
-                s += load(activations, lanes * j + t)
-            store(sums, lanes * c + t, s)
+    parts = lanes // 64
+    for unit in range(begin, end):
+        c, t = unit // parts, 64 * (unit % parts)
+        s0, s1, s2, s3 = splat(0), splat(0), splat(0), splat(0)
+        for j in range(c * group, (c + 1) * group):
+            s0 += load(activations, lanes * j + t)
+            s1 += load(activations, lanes * j + t + LANES)
+            s2 += load(activations, lanes * j + t + 2 * LANES)
+            s3 += load(activations, lanes * j + t + 3 * LANES)
+        store(sums, 64 * unit, s0)
+        store(sums, 64 * unit + LANES, s1)
+        store(sums, 64 * unit + 2 * LANES, s2)
+        store(sums, 64 * unit + 3 * LANES, s3)
 
 
 @inlined
@@ -94,7 +99,7 @@ def add_products(sums, g, inputs, row_a, row_b):
 
 
 @kernel
-def output_sums(start, stop, class_gradient, inputs, first, second, sums):
+def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first, second, sums):
     """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums, alone and times a, b, ab."""
     classes, lanes = class_gradient.shape
     group = first.size // classes
@@ -107,11 +112,15 @@ def output_sums(start, stop, class_gradient, inputs, first, second, sums):
 
 
 @kernel
-def hidden_sums(
-    start, stop, above, group, pointers, edges, others, coefficients, grad_factor, outputs, gradients, inputs, first,
-    second, sums,
+def products_of_hidden(
+    coefficients, start, stop, above, group, pointers, edges, others, grad_factor, outputs, gradients, keep, inputs,
+    first, second, sums,
 ):  # fmt: skip
-    """As output_sums for a hidden layer; writes its rows of gradients too (see numba_packed.hidden_sums)."""
+    """As products_of_outputs for a hidden layer; writes its rows of gradients too, if a layer below
+    is to `keep` and read them. coefficients: of its readers.
+
+    Bound by those random rows, as numba_packed.cell_sums_of_hidden is.
+    """
     lanes = gradients.shape[1]
     far = above.size > CACHED
     for j in range(start, stop):
@@ -134,62 +143,17 @@ def hidden_sums(
                 g1 += weighted_row(above, row + LANES, outputs, other + LANES, linear, product)
                 g2 += weighted_row(above, row + 2 * LANES, outputs, other + 2 * LANES, linear, product)
                 g3 += weighted_row(above, row + 3 * LANES, outputs, other + 3 * LANES, linear, product)
-            row = lanes * j + t
-            store(gradients, row, g0)
-            store(gradients, row + LANES, g1)
-            store(gradients, row + 2 * LANES, g2)
-            store(gradients, row + 3 * LANES, g3)
+            g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
+            g2, g3 = rounded(gradients, g2), rounded(gradients, g3)
+            if keep:
+                row = lanes * j + t
+                store(gradients, row, g0)
+                store(gradients, row + LANES, g1)
+                store(gradients, row + 2 * LANES, g2)
+                store(gradients, row + 3 * LANES, g3)
             a, b = lanes * at(first, j) + t, lanes * at(second, j) + t
             products = add_products(products, g0, inputs, a, b)
             products = add_products(products, g1, inputs, a + LANES, b + LANES)
             products = add_products(products, g2, inputs, a + 2 * LANES, b + 2 * LANES)
             products = add_products(products, g3, inputs, a + 3 * LANES, b + 3 * LANES)
         store_totals(sums, 4 * (j - start), *products)
-
-
-@kernel
-def train_step(
-    records, coefficients, first, second, pointers, edges, others, inputs, outputs, labels,
-    sums_of_class, class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature,
-    step_size, square_scale,
-):  # fmt: skip
-    """Mixing, forward, backward and Adam of one step; returns the loss."""
-    depth, width, _ = coefficients.shape
-    group = width // sums_of_class.shape[0]
-    mode = flush_denormals()
-    mix_coefficients(records, coefficients, seed, step, noise, inverse_temperature)
-    for layer in range(depth):
-        source = inputs if layer == 0 else outputs[layer - 1]
-        evaluate_layer(coefficients[layer], first[layer], second[layer], source, outputs[layer])
-    class_sums(outputs[depth - 1], sums_of_class)
-    loss = loss_and_gradient(sums_of_class, labels, group_temperature, class_gradient)
-    sums = np.empty((CHUNK, 4), np.float32)
-    for layer in range(depth - 1, -1, -1):
-        source = inputs if layer == 0 else outputs[layer - 1]
-        for start in range(0, width, CHUNK):
-            stop = min(start + CHUNK, width)
-            if layer == depth - 1:
-                output_sums(start, stop, class_gradient, source, first[layer], second[layer], sums)
-            else:
-                near = layer == depth - 2
-                hidden_sums(
-                    start, stop, class_gradient if near else gradients[(layer + 1) & 1], group if near else 1,
-                    pointers[layer + 1], edges[layer + 1], others[layer + 1], coefficients[layer + 1], grad_factor,
-                    outputs[layer], gradients[layer & 1], source, first[layer], second[layer], sums,
-                )  # fmt: skip
-            update_neurons(
-                records, layer * width + start, layer * width + stop, sums, inverse_temperature, step_size,
-                square_scale,
-            )  # fmt: skip
-    restore_mode(mode)
-    return loss
-
-
-@kernel
-def evaluate_network(coefficients, first, second, inputs, outputs, sums):
-    """Class sums of inputs (inputs, lanes) float32. outputs (2, width, lanes): two layers in turn."""
-    depth = coefficients.shape[0]
-    for layer in range(depth):
-        source = inputs if layer == 0 else outputs[(layer - 1) & 1]
-        evaluate_layer(coefficients[layer], first[layer], second[layer], source, outputs[layer & 1])
-    class_sums(outputs[(depth - 1) & 1], sums)
