@@ -101,6 +101,31 @@ def rounded(typing, array, x):
 
 
 @intrinsic
+def load_words(typing, words, index):
+    """Eight uint64 from words[index], as integer lanes."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], *arguments, INT64)
+        value = builder.load(builder.bitcast(pointer, ir.PointerType(VECTORS[INTEGERS])))
+        value.align = 8
+        return value
+
+    return INTEGERS(words, types.int64), generate
+
+
+@intrinsic
+def store_words(typing, words, index, value):
+    """Integer lanes to eight uint64 from words[index]."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], INT64)
+        builder.store(arguments[2], builder.bitcast(pointer, ir.PointerType(VECTORS[INTEGERS]))).align = 8
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, INTEGERS), generate
+
+
+@intrinsic
 def store_totals(typing, array, index, s, t, u, v):
     """The sums over the lanes of four vectors, to four float32 at array[index]."""
 

@@ -2,7 +2,7 @@
 
 A gate has 16 logits and a packed word's 16 bits are a lane mask, so `Lanes` is the natural unit of both. It is
 portable LLVM vector code (AVX-512, AVX2, NEON), with the operators of its scalars: float32 (+ - * / > < ==), uint32
-(+ * ^ << >>) and masks (&). NaN and infinity keep their meaning; the only liberties taken are fused multiply-adds and
+(+ * ^ & << >>) and masks (&). NaN and infinity keep their meaning; the only liberties taken are fused multiply-adds and
 the order of a sum over lanes.
 """
 
@@ -71,7 +71,7 @@ _ARITHMETIC = {
     (operator.mul, FLOATS): "fmul", (operator.truediv, FLOATS): "fdiv", (operator.neg, FLOATS): "fneg",
     (operator.add, INTEGERS): "add", (operator.sub, INTEGERS): "sub", (operator.mul, INTEGERS): "mul",
     (operator.xor, INTEGERS): "xor", (operator.lshift, INTEGERS): "shl", (operator.rshift, INTEGERS): "lshr",
-    (operator.and_, MASK): "and_",
+    (operator.and_, MASK): "and_", (operator.and_, INTEGERS): "and_",
 }  # fmt: skip
 _COMPARISONS = {operator.gt: ">", operator.lt: "<", operator.eq: "=="}
 
@@ -154,6 +154,12 @@ def to_float(builder, x):
 def arithmetic_exponent(builder, x):
     """x >> 23 with x read as signed."""
     return builder.ashr(x, ir.Constant(VECTORS[INTEGERS], [23] * LANES))
+
+
+@_function(INTEGERS, types.uint32)
+def all_bits(builder, bit):
+    """All bits of all lanes equal to bit, 0 or 1."""
+    return _splat(builder, builder.neg(bit), VECTORS[INTEGERS])
 
 
 def declare(builder, name, result, *arguments):
