@@ -19,7 +19,7 @@ from lgn.network import LogicNetwork
 WORD = 64
 """Images a machine word; float rows are padded to it too. The padding's gradients are 0."""
 
-EVALUATION_IMAGES = {True: 1024, False: 256}
+EVALUATION_IMAGES = {True: 1024, False: 64}
 """Images an evaluation block, packed and soft: two layers of activations stay in cache."""
 
 

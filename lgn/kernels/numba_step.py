@@ -42,7 +42,9 @@ sums_of_hidden = _by_state(packed.cell_sums_of_hidden, soft.products_of_hidden)
 @kernel
 def prepare_state(state, records, seed, step, noise, inverse_temperature):
     """Gates or coefficients of every neuron for one step; without noise, the argmax gates or the soft network."""
+    mode = flush_denormals()
     prepare(state, records, 0, state.shape[1], seed, step, noise, inverse_temperature)
+    restore_mode(mode)
 
 
 @kernel
@@ -137,7 +139,9 @@ def train_step(
 def evaluate_network(state, first, second, inputs, outputs, sums):
     """Class sums of encoded inputs. outputs (2, width, ...): two layers in turn."""
     depth, width = state.shape[:2]
+    mode = flush_denormals()
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[(layer - 1) & 1]
         evaluate_layer(state[layer], 0, width, first[layer], second[layer], source, outputs[layer & 1])
     class_sums(state[depth - 1], 0, sums.size // 64, outputs[(depth - 1) & 1], sums)
+    restore_mode(mode)
