@@ -31,11 +31,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lgn", description="Train and evaluate logic gate networks.")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    train = commands.add_parser("train", help="train one run and write its record")
+    train = commands.add_parser("train", help="train one run, or one for each seed of seed=0,1,2")
     train.add_argument(
         "settings", nargs="+", metavar="key=value", help="the run's settings (see config/README.md)"
     )
-    train.add_argument("--output", type=Path, required=True, help="directory of the record")
+    train.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="directory of the record; of several, one is made in it for each",
+    )
     train.add_argument("--backend", default="auto")
     train.add_argument("--device", default="auto")
     train.add_argument("--threads", type=int, default=1)
@@ -93,26 +98,48 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from lgn.config import parse_execution, parse_run
+    from lgn.config import parse_execution
     from lgn.methods import method_label
     from lgn.progress import Progress
-    from lgn.training import train
+    from lgn.training import train_seeds
 
-    run = parse_run(parse_settings(options.settings), "lgn train")
+    runs = parse_runs(parse_settings(options.settings), options.output)
     execution = parse_execution(
         {"backend": options.backend, "device": options.device, "threads": options.threads}, "lgn train"
     )
-    scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
-    progress = Progress(f"{method_label(run.method)} {scale}", run.iterations)
+    bars = []
+
+    def progress(run) -> Progress:
+        scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
+        bars.append(Progress(f"{method_label(run.method)} {scale}", run.iterations))
+        return bars[-1]
+
     try:
-        record = train(run, options.output, _data_dir(options), execution, progress)
+        records = train_seeds(runs, _data_dir(options), execution, progress)
     finally:
-        progress.close()
-    final = record["final"]
-    print(
-        f"{run.run_id}: {record['status']} after {final['iteration']} iterations and {final['training_seconds']:.1f} s "
-        f"of training, discrete test accuracy {final['test_accuracy_discrete']:.4f}"
-    )
+        for bar in bars:
+            bar.close()
+    for record in records:
+        final = record["final"]
+        print(
+            f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
+            f"{final['training_seconds']:.1f} s of training, "
+            f"discrete test accuracy {final['test_accuracy_discrete']:.4f}"
+        )
+
+
+def parse_runs(settings: dict[str, object], output: Path) -> dict:
+    """directory -> run; where `seed` is a list such as 0,1,2 a run for each, in directories named by their ids."""
+    from lgn.config import parse_run
+
+    seeds = settings.get("seed")
+    if not isinstance(seeds, str) or "," not in seeds:
+        return {output: parse_run(settings, "lgn train")}
+    several = [yaml.safe_load(seed) for seed in seeds.strip(",").split(",")]
+    if len(set(several)) < len(several):
+        raise LgnError(f"lgn train: seed: {seeds!r} names one twice; allowed: different seeds")
+    runs = [parse_run(settings | {"seed": seed}, "lgn train") for seed in several]
+    return {output / run.run_id: run for run in runs}
 
 
 def _evaluate(options: argparse.Namespace) -> None:

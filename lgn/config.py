@@ -192,8 +192,8 @@ class Execution(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backend: Annotated[
-        Literal["auto", "torch", "numba"],
-        Field(description="training kernels; auto: numba on a CPU, torch on a GPU"),
+        Literal["auto", "torch", "numba", "triton"],
+        Field(description="training kernels; auto: numba on a CPU, triton on a GPU"),
     ] = "auto"
     device: Annotated[
         str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
@@ -201,6 +201,12 @@ class Execution(BaseModel):
     threads: Annotated[
         int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
     ] = 1
+    seeds_together: Annotated[
+        bool,
+        Field(
+            description="one job trains all seeds of a setting: small networks that share a GPU in one launch"
+        ),
+    ] = False
 
 
 class Preset(BaseModel):

@@ -7,11 +7,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("torch", "numpy", "numba", "scipy", "scikit-learn")
+import torch
+
+PACKAGES = ("torch", "numpy", "numba", "triton", "scipy", "scikit-learn")
 
 
-def describe(backend: str, device: str, threads: int) -> dict[str, object]:
-    """The `environment` of a record: versions, commit, processor, threads, backend, device."""
+def describe(backend: str, device: str, threads: int, together: int) -> dict[str, object]:
+    """The `environment` of a record: versions, commit, processor, threads, backend, device, runs in one launch."""
     return {
         "lgn": _version("lgn-bench"),
         "commit": commit(),
@@ -23,6 +25,8 @@ def describe(backend: str, device: str, threads: int) -> dict[str, object]:
         "threads": threads,
         "backend": backend,
         "device": device,
+        "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
+        "together": together,
     }
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from lgn.encoding import thresholds
 from lgn.environment import describe
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
-from lgn.kernels import Engine, make_engine
+from lgn.kernels import Engine, make_engine, resolve
 from lgn.network import LogicNetwork
 from lgn.versions import RECORD_VERSION, TRAINING_SEMANTICS
 
@@ -41,15 +42,83 @@ def train(
     Raises LgnError for missing data, a device that is not there, or a checkpoint of other settings.
     """
     torch.set_num_threads(execution.threads)
-    dataset = load(run.dataset, run.validation_share, data_dir)
-    encoder = thresholds(DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0])
+    dataset, encoder = _data(run, data_dir)
     warm_up(run, execution)
     network = build_network(run, inputs=encoder.size)
     engine = make_engine(
         network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
     )
+    return _train_on(engine, run, directory, dataset, encoder, execution, progress)
+
+
+def train_seeds(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution = Execution(),
+    progress: Callable[[Run], Progress] = lambda run: _silent,
+) -> list[dict]:
+    """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
+
+    With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
+    all; otherwise one trains after the other. Results are those of train(). A run that fails leaves the others to
+    end; its error is raised then.
+    """
+    several = list(runs.values())
+    if len({run.model_copy(update={"seed": 0}).hash for run in several}) > 1:
+        raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
+    backend, device = resolve(execution.backend, execution.device)
+    if backend != "triton" or len(several) == 1:
+        return [train(run, path, data_dir, execution, progress(run)) for path, run in runs.items()]
+    from lgn.kernels.gang import gang_engines
+
+    dataset, encoder = _data(several[0], data_dir)
+    warm_up(several[0], execution)
+    networks = [build_network(run, inputs=encoder.size) for run in several]
+    engines = gang_engines(networks, encoder, several[0].learning_rate, device)
+
+    def train_member(engine, run: Run, directory: Path) -> dict:
+        try:
+            return _train_on(engine, run, directory, dataset, encoder, execution, progress(run))
+        finally:
+            engine.leave()
+
+    with ThreadPoolExecutor(len(runs)) as threads:
+        futures = [
+            threads.submit(train_member, engine, run, directory)
+            for engine, (directory, run) in zip(engines, runs.items(), strict=True)
+        ]
+        try:
+            wait(futures)
+        except BaseException as interrupt:
+            engines[0].stop_all(interrupt)
+            raise
+    return [future.result() for future in futures]
+
+
+def _data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
+    """A run's data set and thresholds (count, pixels) uint8."""
+    dataset = load(run.dataset, run.validation_share, data_dir)
+    return dataset, thresholds(
+        DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0]
+    )
+
+
+def _silent(iteration: int, row: dict[str, float] | None) -> None:
+    """Progress that nobody watches."""
+
+
+def _train_on(
+    engine: Engine,
+    run: Run,
+    directory: Path,
+    dataset: Dataset,
+    encoder: np.ndarray,
+    execution: Execution,
+    progress: Progress | None,
+) -> dict:
+    """Trains a run's engine to the end and writes the record."""
     directory.mkdir(parents=True, exist_ok=True)
-    trained = _Training(run, dataset, engine, directory, progress or (lambda iteration, row: None))
+    trained = _Training(run, dataset, engine, directory, progress or _silent)
     trained.resume()
     status = trained.train()
     record = {
@@ -58,7 +127,7 @@ def train(
         "record_version": RECORD_VERSION,
         "training_semantics": TRAINING_SEMANTICS,
         "settings": run.model_dump(),
-        "environment": describe(engine.name, getattr(engine, "device", "cpu"), execution.threads),
+        "environment": describe(engine.name, engine.device, execution.threads, engine.together),
         "data_sha256": dataset.sha256,
         "inputs": encoder.size,
         "unused_threshold": trained.unused_threshold,
@@ -70,7 +139,8 @@ def train(
         "entropies": trained.entropies.astype(np.float32),
         "initial_entropies": trained.initial_entropies.astype(np.float32),
     }
-    records.write_record(directory, record, trained.history, gates, network.state_dict())
+    weights = {name: tensor.cpu() for name, tensor in engine.network.state_dict().items()}
+    records.write_record(directory, record, trained.history, gates, weights)
     return records.read_run(directory)
 
 
@@ -80,12 +150,11 @@ def evaluate_record(
     """Accuracies and gaps of a record's stored weights: column -> (as recorded, as measured now)."""
     record = records.read_run(directory)
     run = parse_run(record["settings"], str(directory / "run.json"))
-    dataset = load(run.dataset, run.validation_share, data_dir)
+    dataset, encoder = _data(run, data_dir)
     if dataset.sha256 != record["data_sha256"]:
         raise LgnError(
             f"{data_dir}: holds other {run.dataset} data than {directory / 'run.json'} was trained on"
         )
-    encoder = thresholds(DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0])
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
     engine = make_engine(network, encoder, run.learning_rate, backend, device)
@@ -208,21 +277,25 @@ class _Training:
     def _train_to(self, target: int) -> bool:
         """Steps up to an iteration, inside the training clock; False where the time budget ended it before."""
         budget = self.run.time_budget_seconds or math.inf
-        begun = shown = time.perf_counter()
+        begun = shown = self._clock()
         iteration = int(self.network.iteration)
         spent = self.training_seconds
         while iteration < target and spent < budget:
             batch = self.batches[iteration]
             self.engine.step(self.images[batch], self.labels[batch])
             iteration += 1
-            now = time.perf_counter()
+            now = self._clock()
             spent = self.training_seconds + now - begun
             if now - shown > 0.5:
                 self.progress(iteration, None)
                 shown = now
         self.engine.synchronize()
-        self.training_seconds += time.perf_counter() - begun
+        self.training_seconds += self._clock() - begun
         return iteration == target
+
+    def _clock(self) -> float:
+        """Seconds that stand still while step() waits for other runs."""
+        return time.perf_counter() - self.engine.waited
 
     def _evaluate(self) -> dict[str, float]:
         """Appends a row to the history, outside the training clock."""

@@ -1,4 +1,4 @@
-"""Fixtures of real data: found on the machine or skipped, saying so."""
+"""Fixtures of real data, found on the machine or skipped, saying so; and Triton's interpreter where there is no GPU."""
 
 import os
 import subprocess
@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+if not torch.cuda.is_available():
+    # Triton looks at it when a kernel is defined, those of its own library among them: so before its import.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -68,7 +68,8 @@ def test_method_names_and_labels():
         ("dataset", "cifar10"), ("thresholds", 7), ("threshold_placement", "quantile"), ("validation_share", 0.2),
         ("depth", 7), ("width", 600), ("wiring", "unique"), ("init_scale", 2.0), ("noise", "none"),
         ("temperature", 0.2),
-        ("straight_through", False), ("grad_factor", 2.0), ("gradient_dtype", "bfloat16"), ("group_temperature", 6.0), ("learning_rate", 0.02),
+        ("straight_through", False), ("grad_factor", 2.0), ("gradient_dtype", "bfloat16"), ("group_temperature", 6.0),
+        ("learning_rate", 0.02),
         ("batch_size", 64), ("iterations", 2000), ("time_budget_seconds", 3600.0), ("evaluations", 50),
         ("train_evaluation_images", 500), ("seed", 1),
     ],
@@ -146,7 +147,7 @@ def test_any_bytes_as_a_preset_are_refused_in_one_line(tmp_path_factory, content
 
 def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
-    assert names == ["bfloat16", "cifar10", "default", "paper", "smoke"]
+    assert names == ["bfloat16", "cifar10", "default", "gpu", "paper", "smoke"]
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
         assert loaded.preset == name

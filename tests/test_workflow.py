@@ -147,6 +147,17 @@ def test_where_and_how_runs_execute_trains_nothing_anew(finished, tmp_path):
     assert "Nothing to be done" in planned.stdout
 
 
+def test_seeds_that_train_in_one_job_make_the_same_records(finished, tmp_path):
+    together = TINY | {"execution": {"backend": "torch", "seeds_together": True}}
+    done = snakemake(tmp_path / "together", "runs", preset=together)
+    assert done.returncode == 0, done.stdout
+    assert len(re.findall(r"^train_\w+ +1$", done.stdout, re.MULTILINE)) == 2
+    ours = sorted((tmp_path / "together").rglob("weights.safetensors"))
+    theirs = sorted(finished[0].rglob("weights.safetensors"))
+    assert [path.parent.name for path in ours] == [path.parent.name for path in theirs] and len(ours) == 4
+    assert [path.read_bytes() for path in ours] == [path.read_bytes() for path in theirs]
+
+
 def test_a_change_of_the_training_semantics_trains_everything(finished, tmp_path):
     """The version constant is a parameter of the rule, so Snakemake sees it; here it is changed in a copy."""
     folder = copy_of(finished, tmp_path / "semantics")

@@ -3,6 +3,8 @@
 Each is a class with the Engine's methods; the same seed gives the same wiring, logits, noise and batches in all.
 """
 
+import importlib.util
+import os
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,13 +13,19 @@ import torch
 from lgn.errors import LgnError
 from lgn.network import LogicNetwork
 
-BACKENDS = ("auto", "torch", "numba")
+BACKENDS = ("auto", "torch", "numba", "triton")
 
 
 class Engine(Protocol):
-    """Owns the optimiser (Adam, torch's defaults) of one network; the network's parameters are always current."""
+    """Owns the optimiser (Adam, torch's defaults) of one network; the network's parameters are always current.
+
+    together: networks that take every step together; waited: seconds that step() has waited for the others of them.
+    """
 
     name: str
+    device: str
+    together: int
+    waited: float
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """One training step on (batch, pixels) uint8 and (batch,) int64; advances network.iteration."""
@@ -63,20 +71,42 @@ def make_engine(
 
     Raises LgnError for a backend or device that cannot run here.
     """
+    backend, device = resolve(backend, device)
+    if backend == "numba":
+        from lgn.kernels.numba_engine import NumbaEngine
+
+        return NumbaEngine(network, thresholds, learning_rate, threads)
+    if backend == "triton":
+        from lgn.kernels.triton_engine import TritonEngine
+
+        return TritonEngine(network, thresholds, learning_rate, device)
+    from lgn.kernels.reference import ReferenceEngine
+
+    return ReferenceEngine(network, thresholds, learning_rate, device)
+
+
+def resolve(backend: str, device: str) -> tuple[str, str]:
+    """The backend and device that "auto" stands for here. Raises LgnError for what cannot run here."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise LgnError(f"device: {device} was asked for, but torch sees no GPU here; allowed: cpu")
     if backend == "auto":
-        backend = "numba" if device == "cpu" else "torch"
-    if backend == "numba":
-        if device != "cpu":
-            raise LgnError(f"backend: numba runs on the cpu, not on device {device}; allowed there: torch")
-        from lgn.kernels.numba_engine import NumbaEngine
+        backend = "numba" if device == "cpu" else "triton" if _triton_is_here() else "torch"
+    if backend not in BACKENDS:
+        raise LgnError(f"backend: {backend!r} is unknown; allowed: {', '.join(BACKENDS)}")
+    if backend == "numba" and device != "cpu":
+        raise LgnError(
+            f"backend: numba runs on the cpu, not on device {device}; allowed there: torch, triton"
+        )
+    if backend == "triton" and not _triton_is_here():
+        raise LgnError("backend: triton is not installed here; allowed: torch, numba")
+    if backend == "triton" and device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+        raise LgnError(
+            "backend: triton needs a GPU, or TRITON_INTERPRET=1 to try it slowly without; allowed: torch, numba"
+        )
+    return backend, device
 
-        return NumbaEngine(network, thresholds, learning_rate, threads)
-    if backend == "torch":
-        from lgn.kernels.reference import ReferenceEngine
 
-        return ReferenceEngine(network, thresholds, learning_rate, device)
-    raise LgnError(f"backend: {backend!r} is unknown; allowed: {', '.join(BACKENDS)}")
+def _triton_is_here() -> bool:
+    return importlib.util.find_spec("triton") is not None

@@ -42,6 +42,7 @@ class NumbaEngine:
 
     name = "numba"
     device = "cpu"
+    together, waited = 1, 0.0
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, threads: int = 1):
         self.network, self.learning_rate, self.threads = network, learning_rate, threads

@@ -11,6 +11,7 @@ class ReferenceEngine:
     """Trains and evaluates a LogicNetwork on one device (see lgn.kernels.Engine)."""
 
     name = "torch"
+    together, waited = 1, 0.0
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, device: str):
         self.network = network.to(device)

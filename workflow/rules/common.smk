@@ -21,6 +21,7 @@ paramspace = Paramspace(design.labels, filename_params="*", param_sep="~")
 RESULTS = f"{preset.results_dir}/{preset.preset}"
 FIGURES = f"{preset.figures_dir}/{preset.preset}"
 RUN = f"{RESULTS}/runs/{paramspace.wildcard_pattern}"
+RECORD_FILES = ["run.json", "history.csv", "gates.npz", "weights.safetensors"]
 TABLE_FILES = {table: f"{RESULTS}/{table}.csv" for table in TABLES}
 FIGURE_NAMES = available_figures(design.table)
 

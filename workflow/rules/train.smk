@@ -1,35 +1,69 @@
-rule train:
-    input:
-        # ancient: a clone's file times mean nothing, and must not train anew what is there.
-        ancient(f"{RESULTS}/data/{{dataset}}.json"),
-    output:
-        record=f"{RUN}/run.json",
-        history=f"{RUN}/history.csv",
-        gates=f"{RUN}/gates.npz",
-        weights=f"{RUN}/weights.safetensors",
-    log:
-        f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
-    conda:
-        "../envs/lgn.yaml"
-    threads: preset.execution.threads
-    resources:
-        mem_mb=lambda wildcards: design.memory_mb(wildcards.hash),
-        # Where a run executes changes no outcome: among the params it would train everything anew.
-        backend=preset.execution.backend,
-        device=preset.execution.device,
-    params:
-        settings=lambda wildcards: design.arguments(wildcards.hash),
-        semantics=TRAINING_SEMANTICS,
-    message:
-        "Training {wildcards.method} on {wildcards.dataset}, depth {wildcards.depth}, width {wildcards.width}, "
-        "temperature {wildcards.temperature}, seed {wildcards.seed}"
-    shell:
-        'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
-        "--device {resources.device:q} --threads {threads} 2>&1 | tee {log:q}"
+if preset.execution.seeds_together:
+    # Rules made in a loop: the seeds of a setting have no name of their own that a wildcard could stand for.
+    for setting in design.settings:
+
+        rule:
+            name:
+                f"train_{setting.name}"
+            input:
+                ancient(f"{RESULTS}/data/{setting.dataset}.json"),
+            output:
+                expand(f"{RESULTS}/runs/{{run_id}}/{{file}}", run_id=setting.run_ids, file=RECORD_FILES),
+            log:
+                f"{RESULTS}/logs/train/{setting.name}.log",
+            benchmark:
+                f"{RESULTS}/benchmarks/train/{setting.name}.tsv"
+            conda:
+                "../envs/lgn.yaml"
+            threads: preset.execution.threads
+            resources:
+                mem_mb=setting.memory_mb,
+                backend=preset.execution.backend,
+                device=preset.execution.device,
+            params:
+                settings=setting.arguments,
+                semantics=TRAINING_SEMANTICS,
+                runs=f"{RESULTS}/runs",
+            message:
+                f"Training {setting.name}, seeds {setting.seeds}, together"
+            shell:
+                "python -m lgn train {params.settings:q} --output {params.runs:q} --backend {resources.backend:q} "
+                "--device {resources.device:q} --threads {threads} 2>&1 | tee {log:q}"
+
+else:
+
+    rule train:
+        input:
+            # ancient: a clone's file times mean nothing, and must not train anew what is there.
+            ancient(f"{RESULTS}/data/{{dataset}}.json"),
+        output:
+            record=f"{RUN}/run.json",
+            history=f"{RUN}/history.csv",
+            gates=f"{RUN}/gates.npz",
+            weights=f"{RUN}/weights.safetensors",
+        log:
+            f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
+        conda:
+            "../envs/lgn.yaml"
+        threads: preset.execution.threads
+        resources:
+            mem_mb=lambda wildcards: design.memory_mb(wildcards.hash),
+            # Where a run executes changes no outcome: among the params it would train everything anew.
+            backend=preset.execution.backend,
+            device=preset.execution.device,
+        params:
+            settings=lambda wildcards: design.arguments(wildcards.hash),
+            semantics=TRAINING_SEMANTICS,
+        message:
+            "Training {wildcards.method} on {wildcards.dataset}, depth {wildcards.depth}, width {wildcards.width}, "
+            "temperature {wildcards.temperature}, seed {wildcards.seed}"
+        shell:
+            'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
+            "--device {resources.device:q} --threads {threads} 2>&1 | tee {log:q}"
 
 
 rule runs:
     input:
-        expand(rules.train.output.record, zip, **design.labels),
+        expand(f"{RESULTS}/runs/{{run_id}}/run.json", run_id=design.table["run_id"]),

@@ -1,0 +1,42 @@
+"""The Triton backend: kernels for NVIDIA GPUs; without one they run, slowly, under Triton's interpreter."""
+
+import numpy as np
+import torch
+
+from lgn.kernels.triton_gang import TritonGang
+from lgn.network import LogicNetwork
+
+
+class TritonEngine:
+    """Trains and evaluates one LogicNetwork (see lgn.kernels.KernelEngine): a gang of one."""
+
+    name = "triton"
+    together, waited = 1, 0.0
+
+    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, device: str):
+        self.network, self.device = network, device
+        self.gang = TritonGang([network], thresholds, learning_rate, device)
+
+    def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
+        self.gang.step(pixels[None], labels[None])
+
+    def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
+        return self.gang.forward(pixels[None], step)[0]
+
+    def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
+        return self.gang.backward(gradient[None])
+
+    def mean_loss(self) -> float:
+        return float(self.gang.mean_loss()[0])
+
+    def scores(self, pixels: np.ndarray | torch.Tensor, mode: str, draw: int = 0) -> np.ndarray:
+        return self.gang.scores(pixels, mode, draw)
+
+    def synchronize(self) -> None:
+        self.gang.synchronize()
+
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        return self.gang.optimizer_state()
+
+    def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
+        self.gang.load_optimizer_state(moments)

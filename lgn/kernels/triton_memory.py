@@ -1,0 +1,211 @@
+"""What the Triton backend keeps on the device and how it gets there: buffers, wiring of replicas, keys, uploads."""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import torch
+
+from lgn.gates import GATES
+from lgn.noise import GOLDEN64
+
+WORD = 32
+"""Images a machine word."""
+
+TILE = 128
+"""Images a kernel takes at once at most; longer batches are a multiple of it."""
+
+PARTS = 32
+"""Parts, at most, in which a class is summed: enough programs to fill a GPU, few enough to add up in one."""
+
+KEY_STEPS = 256
+"""Steps whose noise keys are made at once."""
+
+RING = 3
+"""Steps that the host may be ahead of the device's copies."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def padded_lanes(batch: int) -> int:
+    """Images that a batch is padded to: 32, 64, 128 or a multiple of 128."""
+    return max(WORD, 1 << (batch - 1).bit_length()) if batch <= TILE else -(-batch // TILE) * TILE
+
+
+def class_parts(width: int, classes: int) -> tuple[int, int]:
+    """Into how many parts a class's neurons are split for summing, and how many neurons a part has."""
+    group = width // classes
+    part = max(256, -(-group // PARTS))
+    return -(-group // part), part
+
+
+Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
+
+
+def state_shapes(depth: int, rows: int, used: int, packed: bool) -> Shapes:
+    """Buffers of any batch size. rows: neurons a layer of all replicas; used: inputs that some neuron reads."""
+    hidden = depth - 1
+    state = (
+        {"state": ((depth, rows), torch.uint8)} if packed else {"state": ((depth, rows, 4), torch.float32)}
+    )
+    return state | {
+        "logits": ((depth, rows, GATES), torch.float32),
+        "moments": ((depth, rows, GATES), torch.float32),
+        "squares": ((depth, rows, GATES), torch.float32),
+        "first": ((depth, rows), torch.int32),
+        "second": ((depth, rows), torch.int32),
+        "pointers": ((hidden, rows + 1), torch.int32),
+        "edges": ((hidden, 2 * rows), torch.int32),
+        "others": ((hidden, 2 * rows), torch.int32),
+        "places": ((used,), torch.int32),
+        "levels": ((used,), torch.uint8),
+    }
+
+
+def pass_shapes(
+    layers: int, rows: int, used: int, packed: bool, class_rows: int, parts: int, lanes: int
+) -> Shapes:
+    """Buffers of a forward pass that keeps `layers` layers of activations."""
+    words = lanes // WORD
+    activations = ((layers, rows, words), torch.int32) if packed else ((layers, rows, lanes), torch.float32)
+    return {
+        "inputs": ((used, words), torch.int32),
+        "outputs": activations,
+        "sums": ((parts, class_rows, lanes), torch.float32),
+    }
+
+
+def step_shapes(
+    depth: int, rows: int, replicas: int, class_rows: int, pixels: int, lanes: int, gradient_dtype: str
+) -> Shapes:
+    """Buffers of a training step beside those of its forward pass."""
+    return {
+        "gradients": ((2 if depth > 1 else 0, rows, lanes), DTYPES[gradient_dtype]),
+        "class_gradient": ((class_rows, lanes), torch.float32),
+        "losses": ((replicas, lanes), torch.float64),
+        "pixels": ((replicas * lanes * pixels,), torch.uint8),
+        "header": ((2 * replicas * (depth + 1) + replicas * lanes,), torch.int32),
+    }
+
+
+def shapes_bytes(shapes: Shapes) -> int:
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in shapes.values())
+
+
+def allocate(shapes: Shapes, device: torch.device) -> dict[str, torch.Tensor]:
+    return {name: torch.zeros(shape, dtype=dtype, device=device) for name, (shape, dtype) in shapes.items()}
+
+
+def training_bytes(
+    *,
+    depth: int,
+    width: int,
+    inputs: int,
+    classes: int,
+    pixels: int,
+    batch: int,
+    straight_through: bool,
+    gradient_dtype: str = "float32",
+    replicas: int = 1,
+) -> int:
+    """Device memory of training at one batch size. inputs: thermometer bits, of which 2 * width at most are used."""
+    rows, used = replicas * width, replicas * min(inputs, 2 * width)
+    lanes, class_rows = padded_lanes(batch), replicas * classes
+    return sum(
+        map(
+            shapes_bytes,
+            (
+                state_shapes(depth, rows, used, straight_through),
+                pass_shapes(
+                    depth, rows, used, straight_through, class_rows, class_parts(width, classes)[0], lanes
+                ),
+                step_shapes(depth, rows, replicas, class_rows, pixels, lanes, gradient_dtype),
+            ),
+        )
+    )
+
+
+def readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who reads each output of a layer, given the two inputs (rows,) of every neuron of the layer after.
+
+    pointers (rows + 1,): where an output's edges begin. edges (2 rows,): 2 * reader + slot.
+    others (2 rows,): the reader's other input. All int32.
+    """
+    read = np.stack([first, second], axis=1).reshape(-1)
+    other = np.stack([second, first], axis=1).reshape(-1)
+    order = np.argsort(read, kind="stable")
+    pointers = np.concatenate([[0], np.cumsum(np.bincount(read, minlength=len(first)))])
+    return pointers.astype(np.int32), order.astype(np.int32), other[order]
+
+
+def replica_wiring(wirings: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
+    """The wirings (depth, 2, width) int32 of replicas as that of one network in which they stand side by side.
+
+    Returns first and second (depth, replicas * width) int32, whose layer 0 numbers only inputs that some neuron reads;
+    bits (used,) int32, those inputs' numbers among all thermometer bits; and where each replica's inputs begin
+    among them, with the number of all at the end.
+    """
+    placed, bits, begins = [], [], [0]
+    for replica, wiring in enumerate(wirings):
+        width = wiring.shape[2]
+        used, compact = np.unique(wiring[0], return_inverse=True)
+        wiring = wiring + np.int32(replica * width)
+        wiring[0] = compact.reshape(2, width) + begins[-1]
+        placed.append(wiring)
+        bits.append(used)
+        begins.append(begins[-1] + len(used))
+    together = np.concatenate(placed, axis=2)
+    return (
+        np.ascontiguousarray(together[:, 0]),
+        np.ascontiguousarray(together[:, 1]),
+        np.concatenate(bits),
+        begins,
+    )
+
+
+def _split_mix(x: np.ndarray) -> np.ndarray:
+    x = x + np.uint64(GOLDEN64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@functools.lru_cache(maxsize=1024)
+def _key_block(seed: int, block: int, depth: int) -> np.ndarray:
+    """(KEY_STEPS, depth, 2) uint32: noise.layer_key of all layers for the steps of one block."""
+    steps = np.arange(block * KEY_STEPS, (block + 1) * KEY_STEPS, dtype=np.uint64)
+    seeds = _split_mix(np.full((1, 1), seed % 2**64, np.uint64))
+    keys = _split_mix(_split_mix(seeds + steps[:, None]) + np.arange(depth, dtype=np.uint64))
+    low, high = keys & np.uint64(0xFFFFFFFF), keys >> np.uint64(32)
+    return np.stack([low, high], axis=-1).astype(np.uint32)
+
+
+def layer_keys(seed: int, step: int, depth: int) -> np.ndarray:
+    """(depth, 2) int32: the bits of noise.layer_key of every layer at one step."""
+    return _key_block(seed, step // KEY_STEPS, depth)[step % KEY_STEPS].view(np.int32)
+
+
+class Uploader:
+    """Copies a step's bytes into a buffer on the device without waiting for it, through a ring of pinned memory."""
+
+    def __init__(self, target: torch.Tensor):
+        self.target = target
+        self.slots = None
+        if target.is_cuda:
+            pinned = [torch.empty(target.shape, dtype=target.dtype, pin_memory=True) for _ in range(RING)]
+            self.slots = itertools.cycle([(memory, torch.cuda.Event()) for memory in pinned])
+
+    def send(self, values: np.ndarray | torch.Tensor) -> None:
+        """Fills the beginning of the target (flat) with values of its dtype, from the host or any device."""
+        values = torch.as_tensor(values).reshape(-1)
+        target = self.target[: values.numel()]
+        if self.slots is None or values.is_cuda:
+            target.copy_(values)
+            return
+        memory, copied = next(self.slots)
+        copied.synchronize()
+        part = memory[: values.numel()]
+        part.copy_(values)
+        target.copy_(part, non_blocking=True)
+        copied.record()
