@@ -73,11 +73,12 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
         n for n in condition_columns(runs) if n not in (*METHOD_COLUMNS, *SCALE_COLUMNS, *BUDGET_COLUMNS)
     ]
     varied = [name for name in recipe if runs[name].nunique(dropna=False) > 1]
-    usual = {name: runs[name].mode().iloc[0] for name in varied}
+    # The value of most runs goes without saying; where two are as common, none does.
+    usual = {name: modes.iloc[0] for name in varied if len(modes := runs[name].mode()) == 1}
     found = []
     for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
         dataset, depth, width, *values = key
-        apart = {name: value for name, value in zip(varied, values, strict=True) if value != usual[name]}
+        apart = {name: value for name, value in zip(varied, values, strict=True) if value != usual.get(name)}
         found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
     return found
 

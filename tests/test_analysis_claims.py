@@ -179,6 +179,13 @@ def test_a_recipe_tried_with_one_method_is_a_setting_of_its_own(tmp_path):
     assert [setting.recipe for setting in comparable(found)] == [{}]
 
 
+def test_two_recipes_as_common_as_each_other_are_both_named(tmp_path):
+    for scale in (1.0, 3.0):
+        write_run(tmp_path / "runs", "dlgn", 0, init_scale=scale)
+    found = settings(tables_of(tmp_path).runs)
+    assert [setting.recipe for setting in found] == [{"init_scale": 1.0}, {"init_scale": 3.0}]
+
+
 def test_the_target_is_the_mean_over_seeds_of_smoothed_curves(tmp_path):
     # A single lucky evaluation of seed 1 must not raise it: medians of three are 0.5 and 0.7 at the end.
     write_curve(tmp_path, "dlgn", 0, [(0, 0.1), (10, 0.5), (20, 0.5), (30, 0.5)])
