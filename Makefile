@@ -14,12 +14,13 @@ CONFIG := config/$(PRESET).yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures report test lint format clean
+.PHONY: help reproduce figures report benchmark test lint format clean
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
 	@echo "make figures     figures and tables of a preset from the records there are, no training"
 	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
+	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
 	@echo "make lint        linters alone;  make format  rewrites to the style they check"
 	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
@@ -34,6 +35,10 @@ figures: $(CONFIG) $(READY)
 
 report: $(CONFIG) $(READY)
 	$(SNAKEMAKE) --report results/$(PRESET)/report.html
+
+benchmark: $(READY)
+	$(BIN)/python -m pip install --quiet --quiet --no-deps --requirement requirements-benchmarks.txt
+	$(BIN)/python -m benchmarks
 
 test: lint
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
@@ -52,7 +57,7 @@ format: $(READY)
 clean:
 	if [ -e $(VENV)/.made-by-make ]; then rm -rf $(VENV); fi
 	rm -rf build lgn_bench.egg-info .pytest_cache .ruff_cache .hypothesis
-	find lgn analysis tests -name __pycache__ -prune -exec rm -rf {} +
+	find lgn analysis benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 config/%.yaml:
 	@echo "make: PRESET=$*: no file $@; allowed: $(basename $(notdir $(wildcard config/*.yaml)))" >&2; exit 2

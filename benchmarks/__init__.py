@@ -1,0 +1,6 @@
+"""Side by side timings of the training core and its peers; `python -m benchmarks` (see README.md in this folder)."""
+
+import os
+
+# Before torch or Numba is imported: on a busy machine OpenMP's spinning barriers cost more than the work between them.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")

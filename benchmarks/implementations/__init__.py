@@ -1,0 +1,54 @@
+"""What is compared. Each builds a step of the same case: one iteration, loss and Adam included, on random batches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+
+from benchmarks.cases import Case
+from benchmarks.implementations import four_coefficients, ours, sixteen_gates, torchlogix
+from benchmarks.measure import Step
+
+OURS = "lgn-bench"
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One way to train a method ("dlgn" or "glgn"). label: what figures call it. build(case) gives its step."""
+
+    library: str
+    method: str
+    variant: str
+    build: Callable[[Case], Step]
+
+    @property
+    def name(self) -> str:
+        return f"{self.library} {self.method} {self.variant}"
+
+
+def implementations(case: Case) -> list[Implementation]:
+    """Ours first. On a GPU ours are its own kernels; the others are the same torch code there."""
+    backend = "numba" if case.device == "cpu" else "triton"
+    found = [
+        Implementation(OURS, method, backend, partial(ours.build, method=method, backend=backend))
+        for method in ("glgn", "dlgn")
+    ]
+    for library, module, variants in (
+        ("torchlogix", torchlogix, ("eager", "compiled")),
+        # Compiled, the code as it is published would no longer be what it is.
+        ("sixteen_gates", sixteen_gates, ("eager",)),
+        ("four_coefficients", four_coefficients, ("eager", "compiled")),
+    ):
+        if library == "torchlogix" and find_spec("torchlogix") is None:
+            continue
+        found += [
+            Implementation(
+                library,
+                method,
+                variant,
+                partial(module.build, method=method, compiled=variant == "compiled"),
+            )
+            for method in ("glgn", "dlgn")
+            for variant in variants
+        ]
+    return found

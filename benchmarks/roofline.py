@@ -1,0 +1,64 @@
+"""How fast a step could be if it only moved memory: the bytes of our algorithm over the machine's bandwidth."""
+
+import time
+
+import numba
+import numpy as np
+
+from benchmarks.cases import Case
+
+TRIAD_FLOATS = 2**26
+"""Per array: 256 MiB, far beyond any cache."""
+
+RECORD_BYTES = (
+    # Logits and Adam's two moments are read and written by the update.
+    2 * 3 * 16 * 4
+    # Logits are read by the sampling, which leaves soft weights that the backward pass reads.
+    + 3 * 16 * 4
+)
+WIRING_BYTES = (
+    # Both inputs of a neuron, read forward and backward.
+    2 * 2 * 4
+    # Its two edges in the inverse wiring: reader, the reader's other input; and where its own list begins.
+    + 2 * 2 * 4
+    + 4
+)
+
+
+def step_bytes(case: Case, method: str) -> int:
+    """Bytes that a step of the CPU kernels moves at least, if no row stays in cache and none is fetched in part.
+
+    An activation row is a bit an image for GLGN and a float32 for DLGN: forward writes one a gate and reads two;
+    backward reads two as inputs and, below the last layer, two as the other inputs of its readers. A gradient row
+    (float32) is written once and read by both of its neuron's inputs; the first layer writes none and the last one's
+    is one row a class. GLGN's sampled gate is a byte, written once and read three times; DLGN's four coefficients
+    are floats.
+    """
+    lanes = 64 * -(-case.batch // 64)
+    row = lanes // 8 if method == "glgn" else 4 * lanes
+    state = 4 if method == "glgn" else 4 * 16
+    rows = 5 * case.depth + 2 * (case.depth - 1)
+    gradient_rows = 3 * max(case.depth - 2, 0)
+    a_gate = RECORD_BYTES + WIRING_BYTES + state
+    return case.width * (case.depth * a_gate + rows * row + gradient_rows * 4 * lanes)
+
+
+@numba.njit
+def _triad(a, b, c):
+    for i in range(a.size):
+        a[i] = b[i] + np.float32(3) * c[i]
+
+
+def bandwidth(floats: int = TRIAD_FLOATS, rounds: int = 7) -> float:
+    """Bytes a second of one thread that reads two arrays and writes a third: the best of some rounds.
+
+    Counts 16 bytes a float: the line that is written is read first.
+    """
+    a, b, c = (np.ones(floats, np.float32) for _ in range(3))
+    _triad(a[:16], b[:16], c[:16])
+    seconds = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        _triad(a, b, c)
+        seconds.append(time.perf_counter() - begun)
+    return 16 * floats / min(seconds)
