@@ -14,7 +14,7 @@ CONFIG := config/$(PRESET).yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures report benchmark test lint format clean
+.PHONY: help reproduce figures report benchmark test test-all lint format clean
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
@@ -22,6 +22,7 @@ help:
 	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
 	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
+	@echo "make test-all    the long ones too: kills, fuzzing, a cluster where Slurm is installed"
 	@echo "make lint        linters alone;  make format  rewrites to the style they check"
 	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
 	@echo "presets: $(basename $(notdir $(wildcard config/*.yaml)))"
@@ -42,6 +43,9 @@ benchmark: $(READY)
 
 test: lint
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile
+
+test-all: lint
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "long or not long"
 
 lint: $(READY)
 	$(BIN)/ruff check
