@@ -32,8 +32,6 @@ def measure_case(
 ) -> tuple[pd.DataFrame, list[str]]:
     """speed.csv's rows of one case, and notes on what compiled how long or could not run."""
     torch.set_num_threads(case.threads)
-    # As our kernels do: vanishing gradients would slow every peer down.
-    torch.set_flush_denormal(True)
     synchronize = nothing if case.device == "cpu" else torch.cuda.synchronize
     steps: dict[str, Step] = {}
     calls: dict[str, int] = {}
@@ -119,7 +117,12 @@ def run_speed(
         if not runs_here(case):
             notes.append(f"{case.name}: not measured, there is no CUDA device here")
             continue
-        table, remarks = measure_case(case, chosen(case), report)
+        # As our kernels do: vanishing gradients would slow every peer down.
+        torch.set_flush_denormal(True)
+        try:
+            table, remarks = measure_case(case, chosen(case), report)
+        finally:
+            torch.set_flush_denormal(False)
         tables.append(table)
         notes += remarks
     speed = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COLUMNS)
