@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lgn.config import parse_run
 from lgn.errors import LgnError
 from lgn.methods import MODES
+from lgn.storage import sha256
 from lgn.versions import RECORD_VERSION
 
 RUN_FIELDS = {
@@ -24,7 +26,11 @@ RUN_FIELDS = {
     "unused_threshold": (int, float),
     "status": str,
     "final": dict,
+    "files": dict,
 }
+FILES = ("history.csv", "gates.npz")
+"""What the analysis reads beside run.json."""
+
 STATUSES = ("completed", "time_budget", "diverged")
 
 HISTORY_COLUMNS = (
@@ -61,6 +67,8 @@ class Record:
 def read_record(directory: Path) -> Record:
     """One whole record. Raises LgnError naming the file for anything missing, damaged or contradictory."""
     run = read_run_json(directory / "run.json")
+    for name in FILES:
+        check_digest(directory / name, run["files"].get(name))
     history = read_history(directory / "history.csv", run["settings"]["depth"])
     last = int(history["iteration"].iloc[-1])
     if last != run["final"].get("iteration"):
@@ -88,12 +96,27 @@ def read_run_json(path: Path) -> dict:
         raise LgnError(f"{path}: record_version: {run['record_version']}; allowed: {RECORD_VERSION}")
     if run["status"] not in STATUSES:
         raise LgnError(f"{path}: status: {run['status']!r}; allowed: {', '.join(STATUSES)}")
-    for key in ("dataset", "depth", "width", "temperature", "seed", "iterations"):
-        if key not in run["settings"]:
-            raise LgnError(f"{path}: settings.{key}: is missing; allowed: every setting of the run")
+    parsed = parse_run(run["settings"], f"{path}: settings")
+    if run["run_id"] != parsed.run_id:
+        raise LgnError(
+            f"{path}: run_id: {run['run_id']!r}; allowed: {parsed.run_id!r}, the name of its settings"
+        )
+    run["settings"] = parsed.model_dump()  # With the defaults of settings that are younger than the record.
     if run["run_id"] != path.parent.name:
         raise LgnError(f"{path}: run_id: {run['run_id']!r}; allowed: {path.parent.name!r}, the folder's name")
     return run
+
+
+def check_digest(path: Path, digest: str | None) -> None:
+    """Raises LgnError where a file is not the one that was stored with its run.json."""
+    try:
+        found = sha256(path.read_bytes())
+    except OSError as error:
+        raise LgnError(f"{path}: cannot be read ({error.strerror})") from None
+    if found != digest:
+        raise LgnError(
+            f"{path}: has sha256 {found}; allowed: {digest}, that of the file run.json was stored with"
+        )
 
 
 def read_history(path: Path, depth: int) -> pd.DataFrame:
@@ -113,19 +136,22 @@ def read_history(path: Path, depth: int) -> pd.DataFrame:
         )
     if history.empty:
         raise LgnError(f"{path}: has no rows; allowed: at least one evaluation")
-    for name in needed:
-        if not pd.api.types.is_numeric_dtype(history[name]):
-            raise LgnError(f"{path}: column {name}: holds text; allowed: numbers")
-        if name not in _OFTEN_EMPTY and history[name].isna().any():
-            row = int(history[name].isna().to_numpy().argmax()) + 2
-            raise LgnError(
-                f"{path}: line {row}: {name}: is empty; allowed: a number (is the file cut short?)"
-            )
+    history = history[needed]
+    text = [name for name, kind in history.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
+    if text:
+        raise LgnError(f"{path}: column {text[0]}: holds text; allowed: numbers")
+    empty = np.isnan(history.to_numpy(float)) & ~np.isin(needed, _OFTEN_EMPTY)
+    if empty.any():
+        column = int(empty.any(0).argmax())
+        raise LgnError(
+            f"{path}: line {int(empty[:, column].argmax()) + 2}: {needed[column]}: is empty; "
+            "allowed: a number (is the file cut short?)"
+        )
     if not history["iteration"].is_monotonic_increasing or history["iteration"].duplicated().any():
         raise LgnError(
             f"{path}: column iteration: does not increase; allowed: one row an evaluation, in order"
         )
-    return history[needed]
+    return history
 
 
 def read_gates(path: Path, depth: int, width: int) -> dict[str, np.ndarray]:

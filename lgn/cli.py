@@ -1,4 +1,4 @@
-"""The command line: lgn train | evaluate | fetch | design | keys. Each is one call of the library."""
+"""The command line: lgn train | evaluate | verify | fetch | design | keys. Each is one call of the library."""
 
 import argparse
 import csv
@@ -9,6 +9,10 @@ from pathlib import Path
 import yaml
 
 from lgn.errors import LgnError
+from lgn.stopping import Stopped, stop_on_signals
+
+DIVERGED = 3
+"""Exit status of a training whose loss or logits became NaN or infinite."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,14 +21,21 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        status = options.command(options) or 0
+        sys.stdout.flush()
+        return status
     except LgnError as error:
         print(f"lgn: {error}", file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        print(f"lgn: stopped, {stopped}; the same command goes on from there", file=sys.stderr)
+        return 128 + stopped.signal
     except KeyboardInterrupt:
-        print("lgn: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
-    return 0
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does; nothing more can be said to it, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,18 +52,31 @@ def _parser() -> argparse.ArgumentParser:
         required=True,
         help="directory of the record; of several, one is made in it for each",
     )
-    train.add_argument("--backend", default="auto")
-    train.add_argument("--device", default="auto")
-    train.add_argument("--threads", type=int, default=1)
+    _add_execution(train)
+    train.add_argument(
+        "--accept-diverged",
+        action="store_true",
+        help=f"a run whose loss became NaN has a record; without this the exit status is {DIVERGED} then",
+    )
     _add_data_dir(train)
     train.set_defaults(command=_train)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
     evaluate.add_argument("record", type=Path, help="directory of a record")
-    evaluate.add_argument("--backend", default="auto")
-    evaluate.add_argument("--device", default="auto")
+    _add_execution(evaluate)
     _add_data_dir(evaluate)
     evaluate.set_defaults(command=_evaluate)
+
+    verify = commands.add_parser("verify", help="does this machine give what stored records say?")
+    verify.add_argument(
+        "records",
+        type=Path,
+        nargs="*",
+        help="directories of records to train anew (default: those of the repository, about ten seconds)",
+    )
+    _add_execution(verify)
+    _add_data_dir(verify)
+    verify.set_defaults(command=_verify)
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
@@ -67,6 +91,19 @@ def _parser() -> argparse.ArgumentParser:
     keys = commands.add_parser("keys", help="print config/README.md, made from the typed model")
     keys.set_defaults(command=_keys)
     return parser
+
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def _execution(options: argparse.Namespace):
+    from lgn.config import parse_execution
+
+    stated = {"backend": options.backend, "device": options.device, "threads": options.threads}
+    return parse_execution(stated, "lgn")
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -97,16 +134,13 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
     return settings
 
 
-def _train(options: argparse.Namespace) -> None:
-    from lgn.config import parse_execution
+def _train(options: argparse.Namespace) -> int:
     from lgn.methods import method_label
     from lgn.progress import Progress
     from lgn.training import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
-    execution = parse_execution(
-        {"backend": options.backend, "device": options.device, "threads": options.threads}, "lgn train"
-    )
+    execution = _execution(options)
     bars = []
 
     def progress(run) -> Progress:
@@ -115,7 +149,8 @@ def _train(options: argparse.Namespace) -> None:
         return bars[-1]
 
     try:
-        records = train_seeds(runs, _data_dir(options), execution, progress)
+        with stop_on_signals() as stop:
+            records = train_seeds(runs, _data_dir(options), execution, progress, stop)
     finally:
         for bar in bars:
             bar.close()
@@ -126,6 +161,13 @@ def _train(options: argparse.Namespace) -> None:
             f"{final['training_seconds']:.1f} s of training, "
             f"discrete test accuracy {final['test_accuracy_discrete']:.4f}"
         )
+    diverged = [record["run_id"] for record in records if record["status"] == "diverged"]
+    for run_id in diverged:
+        print(
+            f"lgn: {run_id}: its loss or its logits became NaN or infinite; its record says so",
+            file=sys.stderr,
+        )
+    return DIVERGED if diverged and not options.accept_diverged else 0
 
 
 def parse_runs(settings: dict[str, object], output: Path) -> dict:
@@ -148,14 +190,25 @@ def _evaluate(options: argparse.Namespace) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("column", "recorded", "now"))
     for column, (recorded, now) in evaluate_record(
-        options.record, _data_dir(options), options.backend, options.device
+        options.record, _data_dir(options), _execution(options)
     ).items():
         writer.writerow((column, recorded, f"{now:.7g}"))
 
 
+def _verify(options: argparse.Namespace) -> int:
+    from lgn.verification import DIFFERENT, reference_records, verify
+
+    execution, differ = _execution(options), False
+    for directory in options.records or reference_records():
+        verdict = verify(directory, _data_dir(options), execution)
+        print(f"{verdict.run_id}: {verdict.level}: {verdict.details}", flush=True)
+        differ |= verdict.level == DIFFERENT
+    return 1 if differ else 0
+
+
 def _fetch(options: argparse.Namespace) -> None:
     from lgn.data import describe, fetch
-    from lgn.records import write_json
+    from lgn.storage import write_json
 
     fetch(options.dataset, _data_dir(options))
     found = describe(options.dataset, _data_dir(options))

@@ -17,6 +17,7 @@ A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; w
 | preset | what it is |
 |---|---|
 | `smoke.yaml` | digits, tiny nets, 2 seeds, all four methods: does the installation work? |
+| `verify.yaml` | digits, tiny nets, one seed: the records that `lgn verify` compares a machine with |
 | `default.yaml` | digits, the four methods at two depths, temperatures and noise types: the claims at desk scale |
 | `cifar10.yaml` | CIFAR-10 at the size of a workstation |
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |

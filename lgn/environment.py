@@ -7,13 +7,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
-
 PACKAGES = ("torch", "numpy", "numba", "triton", "scipy", "scikit-learn")
 
 
 def describe(backend: str, device: str, threads: int, together: int) -> dict[str, object]:
     """The `environment` of a record: versions, commit, processor, threads, backend, device, runs in one launch."""
+    import torch  # Snakemake reads this module too, and would wait for it at every start.
+
     return {
         "lgn": _version("lgn-bench"),
         "commit": commit(),

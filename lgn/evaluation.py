@@ -1,5 +1,7 @@
 """Accuracy of a network in its three modes on the three splits."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lgn.kernels import Engine
@@ -22,16 +24,21 @@ def mode_scores(engine: Engine, estimator: Estimator, images: np.ndarray, mode: 
 
 
 def accuracy_columns(
-    engine: Engine, estimator: Estimator, splits: dict[str, tuple[np.ndarray, np.ndarray]]
+    engine: Engine,
+    estimator: Estimator,
+    splits: dict[str, tuple[np.ndarray, np.ndarray]],
+    between: Callable[[], None] = lambda: None,
 ) -> dict[str, float]:
     """History columns {split}_accuracy_{mode} and the two gaps on the test split.
 
     splits: name -> (images (n, pixels) uint8, labels (n,) int64). discretization_gap is
-    |train_mode - discrete| as in the official code, soft_discretization_gap is |soft - discrete|.
+    |train_mode - discrete| as in the official code, soft_discretization_gap is |soft - discrete|. between is called
+    before each column, and may raise.
     """
     row = {}
     for split, (images, labels) in splits.items():
         for mode in MODES:
+            between()
             scores = mode_scores(engine, estimator, images, mode) if len(labels) else np.empty((0, 1))
             row[f"{split}_accuracy_{mode}"] = accuracy(scores, labels)
     discrete = row["test_accuracy_discrete"]

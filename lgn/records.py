@@ -1,42 +1,21 @@
-"""A run's record on disk: run.json, history.csv, gates.npz, weights.safetensors; and its checkpoint while it trains.
+"""A finished run's record on disk: history.csv, gates.npz, weights.safetensors and, last, run.json with their digests.
 
-Every file is written aside, synced and renamed, run.json last: a record that has run.json is whole.
+A record that has run.json is whole.
 """
 
 import csv
 import io
 import json
 import math
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from lgn.checkpoint import CHECKPOINT, contiguous, read_tensors
 from lgn.errors import LgnError
-
-CHECKPOINT = "checkpoint.safetensors"
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a crash, sees the old content or the new, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(aside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: dict) -> None:
-    """A mapping as an indented JSON file; NaN becomes null."""
-    write_bytes(path, (json.dumps(_json(content), indent=2, allow_nan=False) + "\n").encode())
+from lgn.storage import sha256, write_bytes, write_json
 
 
 def write_record(
@@ -46,13 +25,21 @@ def write_record(
     gates: dict[str, np.ndarray],
     weights: dict[str, torch.Tensor],
 ) -> None:
-    """Writes a finished run and removes its checkpoint. gates: arrays of gates.npz; weights: the network's state."""
+    """Writes a finished run and removes its checkpoint. gates: arrays of gates.npz; weights: the network's state.
+
+    run.json is `record` and the digests of the other files. Raises LgnError where a file cannot be written.
+    """
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **gates)
-    write_bytes(directory / "weights.safetensors", save(_contiguous(weights)))
-    write_bytes(directory / "gates.npz", arrays.getvalue())
-    write_bytes(directory / "history.csv", _csv(history))
-    write_json(directory / "run.json", record)
+    files = {
+        "weights.safetensors": save(contiguous(weights)),
+        "gates.npz": arrays.getvalue(),
+        "history.csv": _csv(history),
+    }
+    for name, content in files.items():
+        write_bytes(directory / name, content)
+    digests = {name: sha256(content) for name, content in sorted(files.items())}
+    write_json(directory / "run.json", record | {"files": digests})
     (directory / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -69,39 +56,13 @@ def read_run(directory: Path) -> dict:
 
 
 def read_weights(directory: Path) -> dict[str, torch.Tensor]:
-    """The network's state of a finished run. Raises LgnError naming the file where it cannot be read."""
-    return _read_tensors(Path(directory) / "weights.safetensors")[0]
-
-
-def write_checkpoint(directory: Path, state: dict, tensors: dict[str, torch.Tensor]) -> None:
-    """One file holds all: `state` is JSON in its header, so that numbers and tensors cannot disagree."""
-    write_bytes(directory / CHECKPOINT, save(_contiguous(tensors), metadata={"state": json.dumps(state)}))
-
-
-def read_checkpoint(directory: Path) -> tuple[dict, dict[str, torch.Tensor]] | None:
-    """(state, tensors) of an interrupted run, None without one. Raises LgnError where the file is damaged."""
-    path = directory / CHECKPOINT
-    if not path.exists():
-        return None
-    tensors, metadata = _read_tensors(path)
-    try:
-        return json.loads(metadata["state"]), tensors
-    except (KeyError, ValueError):
-        raise LgnError(f"{path}: has no state in its header; remove it to start this run anew") from None
-
-
-def _read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise LgnError(
-            f"{path}: cannot be read as safetensors ({error}); remove it to start this run anew"
-        ) from None
-
-
-def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """The network's state of a finished run. Raises LgnError naming the file where it is not what run.json says."""
+    path = Path(directory) / "weights.safetensors"
+    tensors, _ = read_tensors(path, "train the run again")
+    expected = read_run(directory).get("files", {}).get(path.name)
+    if sha256(path.read_bytes()) != expected:
+        raise LgnError(f"{path}: is not the file that run.json was written with; train the run again")
+    return tensors
 
 
 def _csv(rows: list[dict[str, float]]) -> bytes:
@@ -117,14 +78,3 @@ def _cell(value: float) -> str:
     if isinstance(value, int | np.integer):
         return str(value)
     return "" if math.isnan(value) else f"{value:.7g}"
-
-
-def _json(value):
-    """JSON without NaN: null says that there is no number."""
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_json(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn import metrics, records
+from lgn import checkpoint, metrics, records
 from lgn.batches import Batches
 from lgn.config import Execution, Run, parse_run
 from lgn.data import Dataset, load
@@ -19,11 +19,14 @@ from lgn.environment import describe
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
 from lgn.kernels import Engine, make_engine, resolve
+from lgn.memory import require_memory
 from lgn.network import LogicNetwork
+from lgn.stopping import Stopped, StopRequest
+from lgn.storage import make_folder, only_process
 from lgn.versions import RECORD_VERSION, TRAINING_SEMANTICS
 
-CHECKPOINT_SECONDS = 30.0
-"""At least this long between checkpoints, so that their cost stays a small share of training."""
+CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
+"""At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
 
 Progress = Callable[[int, dict[str, float] | None], None]
 """Called with the iteration reached, and with the history row where one was just made."""
@@ -35,20 +38,23 @@ def train(
     data_dir: Path,
     execution: Execution = Execution(),
     progress: Progress | None = None,
+    stop: StopRequest | None = None,
 ) -> dict:
     """Trains a run and writes its record into a directory; returns the content of run.json.
 
-    A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks.
-    Raises LgnError for missing data, a device that is not there, or a checkpoint of other settings.
+    A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks. When `stop`
+    asks, a checkpoint is written and Stopped raised. Raises LgnError for missing data, a device that is not there,
+    too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged or of another run.
     """
     torch.set_num_threads(execution.threads)
+    require_memory([run], *resolve(execution.backend, execution.device))
     dataset, encoder = _data(run, data_dir)
     warm_up(run, execution)
     network = build_network(run, inputs=encoder.size)
     engine = make_engine(
         network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
     )
-    return _train_on(engine, run, directory, dataset, encoder, execution, progress)
+    return _train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
 
 
 def train_seeds(
@@ -56,6 +62,7 @@ def train_seeds(
     data_dir: Path,
     execution: Execution = Execution(),
     progress: Callable[[Run], Progress] = lambda run: _silent,
+    stop: StopRequest | None = None,
 ) -> list[dict]:
     """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
 
@@ -68,9 +75,10 @@ def train_seeds(
         raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
     backend, device = resolve(execution.backend, execution.device)
     if backend != "triton" or len(several) == 1:
-        return [train(run, path, data_dir, execution, progress(run)) for path, run in runs.items()]
+        return [train(run, path, data_dir, execution, progress(run), stop) for path, run in runs.items()]
     from lgn.kernels.gang import gang_engines
 
+    require_memory(several, backend, device)
     dataset, encoder = _data(several[0], data_dir)
     warm_up(several[0], execution)
     networks = [build_network(run, inputs=encoder.size) for run in several]
@@ -78,7 +86,7 @@ def train_seeds(
 
     def train_member(engine, run: Run, directory: Path) -> dict:
         try:
-            return _train_on(engine, run, directory, dataset, encoder, execution, progress(run))
+            return _train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop)
         finally:
             engine.leave()
 
@@ -115,12 +123,24 @@ def _train_on(
     encoder: np.ndarray,
     execution: Execution,
     progress: Progress | None,
+    stop: StopRequest | None,
 ) -> dict:
     """Trains a run's engine to the end and writes the record."""
-    directory.mkdir(parents=True, exist_ok=True)
-    trained = _Training(run, dataset, engine, directory, progress or _silent)
-    trained.resume()
-    status = trained.train()
+    make_folder(directory)
+    with only_process(directory):
+        trained = _Training(run, dataset, engine, directory, progress or _silent, stop)
+        trained.resume()
+        with trained.stop.watched():
+            status = trained.train()
+            # Asked to stop now, it is sooner done than stored.
+            _write_record(trained, status, dataset, encoder, execution)
+    return records.read_run(directory)
+
+
+def _write_record(
+    trained: "_Training", status: str, dataset: Dataset, encoder: np.ndarray, execution: Execution
+) -> None:
+    run, engine = trained.run, trained.engine
     record = {
         "run_id": run.run_id,
         "method": run.method,
@@ -140,12 +160,11 @@ def _train_on(
         "initial_entropies": trained.initial_entropies.astype(np.float32),
     }
     weights = {name: tensor.cpu() for name, tensor in engine.network.state_dict().items()}
-    records.write_record(directory, record, trained.history, gates, weights)
-    return records.read_run(directory)
+    records.write_record(trained.directory, record, trained.history, gates, weights)
 
 
 def evaluate_record(
-    directory: Path, data_dir: Path, backend: str = "auto", device: str = "auto"
+    directory: Path, data_dir: Path, execution: Execution = Execution()
 ) -> dict[str, tuple[float | None, float]]:
     """Accuracies and gaps of a record's stored weights: column -> (as recorded, as measured now)."""
     record = records.read_run(directory)
@@ -157,7 +176,9 @@ def evaluate_record(
         )
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
-    engine = make_engine(network, encoder, run.learning_rate, backend, device)
+    engine = make_engine(
+        network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
+    )
     columns = accuracy_columns(engine, run.estimator, evaluation_splits(run, dataset))
     return {name: (record["final"].get(name), value) for name, value in columns.items()}
 
@@ -204,10 +225,19 @@ def warm_up(run: Run, execution: Execution) -> None:
 
 
 class _Training:
-    """The state of a training between two evaluations: history, clocks and what the next row compares with."""
+    """The state of a training at any iteration: history, clocks and what the next row compares with."""
 
-    def __init__(self, run: Run, dataset: Dataset, engine: Engine, directory: Path, progress: Progress):
-        self.run, self.engine, self.directory, self.progress = run, engine, directory, progress
+    def __init__(
+        self,
+        run: Run,
+        dataset: Dataset,
+        engine: Engine,
+        directory: Path,
+        progress: Progress,
+        stop: StopRequest | None,
+    ):
+        self.run, self.engine, self.directory = run, engine, directory
+        self.progress, self.stop = progress, StopRequest() if stop is None else stop
         self.network = engine.network
         self.images, self.labels = dataset.train
         self.splits = evaluation_splits(run, dataset)
@@ -219,68 +249,91 @@ class _Training:
             "data_sha256": dataset.sha256,
         }
         self.history: list[dict[str, float]] = []
+        self.loss_sum, self.loss_count = 0.0, 0
         self.training_seconds = 0.0
         self.elapsed_before = 0.0
         self.started = time.perf_counter()
-        self.checkpointed = self.started
+        self.checkpoint_due = self.started + CHECKPOINT_SECONDS
         self._measure_gates()
         self.initial_entropies = self.entropies
         self.unused_threshold = metrics.unused_threshold(self.initial_entropies)
 
     def train(self) -> str:
-        """Runs to the end; returns the record's status."""
+        """Runs to the end; returns the record's status. Raises Stopped after a checkpoint where that was asked for."""
         status = "completed"
         if not self.history:
             self._evaluate()
         for target in self.schedule[self.schedule > self.history[-1]["iteration"]]:
             in_budget = self._train_to(int(target))
             row = self._evaluate()
-            if not math.isfinite(row["loss"]):
+            # Straight-through activations are bits whatever the logits are: NaN logits show in their entropies alone.
+            if not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"])):
                 status = "diverged"
                 break
             if not in_budget:
                 status = "time_budget"
                 break
-            if time.perf_counter() - self.checkpointed > CHECKPOINT_SECONDS:
-                self._checkpoint()
         return status
 
     def resume(self) -> None:
         """Takes over the checkpoint in the run's directory, if there is one."""
-        found = records.read_checkpoint(self.directory)
+        found = checkpoint.read_checkpoint(self.directory)
         if found is None:
             return
         state, tensors = found
         if state["fingerprint"] != self.fingerprint:
             raise LgnError(
-                f"{self.directory / records.CHECKPOINT}: was made by {state['fingerprint']}, "
-                f"this run is {self.fingerprint}; remove it to start this run anew"
+                f"{self.directory / checkpoint.CHECKPOINT}: was made by {state['fingerprint']}, "
+                f"this run is {self.fingerprint}; {checkpoint.ANEW}"
             )
-        self.history = [
-            {name: math.nan if v is None else v for name, v in row.items()} for row in state["history"]
-        ]
-        self.training_seconds = self.history[-1]["training_seconds"]
-        self.elapsed_before = self.history[-1]["elapsed_seconds"]
-        optimizer = {name: tensor for name, tensor in tensors.items() if name.startswith("adam_")}
-        self.network.load_state_dict({name: t for name, t in tensors.items() if name not in optimizer})
+        self.history = state["history"]
+        self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
+        self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
+        self.gates = tensors.pop("gates").numpy()
+        optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
+        self.network.load_state_dict(tensors)
         self.engine.load_optimizer_state(optimizer)
-        self._measure_gates()
 
     def _checkpoint(self) -> None:
-        history = [{name: None if math.isnan(v) else v for name, v in row.items()} for row in self.history]
+        """Stores all that the next iteration depends on; noise and data order are functions of the iteration."""
+        begun = time.perf_counter()
+        self._take_losses()
+        state = {
+            "fingerprint": self.fingerprint,
+            "history": self.history,
+            "training_seconds": self.training_seconds,
+            "elapsed_seconds": self._elapsed(),
+            "loss_sum": self.loss_sum,
+            "loss_count": self.loss_count,
+        }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
-        records.write_checkpoint(
-            self.directory, {"fingerprint": self.fingerprint, "history": history}, tensors
-        )
-        self.checkpointed = time.perf_counter()
+        checkpoint.write_checkpoint(self.directory, state, tensors | {"gates": torch.from_numpy(self.gates)})
+        now = time.perf_counter()
+        self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
+
+    def _leave_if_asked(self) -> None:
+        if self.stop:
+            self._checkpoint()
+            raise Stopped(
+                f"stored at iteration {int(self.network.iteration)} in {self.directory}", self.stop.signal
+            )
 
     def _train_to(self, target: int) -> bool:
-        """Steps up to an iteration, inside the training clock; False where the time budget ended it before."""
+        """Trains up to an iteration; False where the time budget ended it before."""
         budget = self.run.time_budget_seconds or math.inf
+        while int(self.network.iteration) < target and self.training_seconds < budget:
+            self._step_to(target, budget)
+            self._leave_if_asked()
+            if time.perf_counter() > self.checkpoint_due:
+                self._checkpoint()
+        return int(self.network.iteration) == target
+
+    def _step_to(self, target: int, budget: float) -> None:
+        """Steps, inside the training clock, up to an iteration, or until budget, checkpoint or a stop end it before."""
         begun = shown = self._clock()
         iteration = int(self.network.iteration)
         spent = self.training_seconds
-        while iteration < target and spent < budget:
+        while iteration < target and spent < budget and not self.stop:
             batch = self.batches[iteration]
             self.engine.step(self.images[batch], self.labels[batch])
             iteration += 1
@@ -289,25 +342,37 @@ class _Training:
             if now - shown > 0.5:
                 self.progress(iteration, None)
                 shown = now
+                if time.perf_counter() > self.checkpoint_due:
+                    break
         self.engine.synchronize()
         self.training_seconds += self._clock() - begun
-        return iteration == target
 
     def _clock(self) -> float:
-        """Seconds that stand still while step() waits for other runs."""
+        """Seconds that stand still while step() waits for other runs, and that no change of the date moves."""
         return time.perf_counter() - self.engine.waited
+
+    def _elapsed(self) -> float:
+        return self.elapsed_before + time.perf_counter() - self.started
+
+    def _take_losses(self) -> None:
+        total, count = self.engine.take_losses()
+        self.loss_sum, self.loss_count = self.loss_sum + total, self.loss_count + count
 
     def _evaluate(self) -> dict[str, float]:
         """Appends a row to the history, outside the training clock."""
+        # First, because it may leave: nothing of this evaluation is in a checkpoint then.
+        accuracies = accuracy_columns(self.engine, self.run.estimator, self.splits, self._leave_if_asked)
         before = self.gates
         self._measure_gates()
+        self._take_losses()
         row = {
             "iteration": int(self.network.iteration),
             "training_seconds": self.training_seconds,
-            "elapsed_seconds": self.elapsed_before + time.perf_counter() - self.started,
-            "loss": self.engine.mean_loss(),
+            "elapsed_seconds": self._elapsed(),
+            "loss": self.loss_sum / self.loss_count if self.loss_count else math.nan,
         }
-        row |= accuracy_columns(self.engine, self.run.estimator, self.splits)
+        self.loss_sum, self.loss_count = 0.0, 0
+        row |= accuracies
         row |= metrics.entropy_columns(self.entropies, self.unused_threshold)
         row["gate_change_share"] = float((self.gates != before).mean()) if self.history else math.nan
         self.history.append(row)
@@ -315,6 +380,7 @@ class _Training:
         return row
 
     def _measure_gates(self) -> None:
-        logits = np.stack([layer.detach().cpu().numpy() for layer in self.network.logits])
-        self.entropies = metrics.entropies(logits)
-        self.gates = logits.argmax(-1)
+        """entropies (depth, width) float64 and gates (depth, width) uint8, a layer at a time: logits are large."""
+        layers = [layer.detach().cpu().numpy() for layer in self.network.logits]
+        self.entropies = np.stack([metrics.entropies(logits) for logits in layers])
+        self.gates = np.stack([logits.argmax(-1).astype(np.uint8) for logits in layers])

@@ -3,5 +3,5 @@
 TRAINING_SEMANTICS = 1
 """Raised when the same settings come to mean another training; every run is then trained anew."""
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Raised when files or columns of a record change meaning; analysis refuses to mix versions."""

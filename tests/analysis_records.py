@@ -3,6 +3,7 @@
 The curves are logistic in log(iteration); what is made up stays in the tests' own temporary folders.
 """
 
+import json
 import math
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from lgn import metrics, records
 from lgn.config import parse_run
 from lgn.methods import METHODS
+from lgn.storage import sha256
 from lgn.versions import RECORD_VERSION
 
 BASE = {
@@ -82,6 +84,14 @@ def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, *
     directory.mkdir(parents=True)
     records.write_record(directory, record, rows, gates, {"iteration": torch.zeros((), dtype=torch.int64)})
     return directory
+
+
+def reseal(directory: Path) -> None:
+    """Has run.json name the files as they are now, after a test changed them."""
+    path = directory / "run.json"
+    run = json.loads(path.read_text())
+    run["files"] = {name: sha256((directory / name).read_bytes()) for name in run["files"]}
+    path.write_text(json.dumps(run))
 
 
 def _row(

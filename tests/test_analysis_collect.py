@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from analysis_records import write_run
+from analysis_records import reseal, write_run
 
 from analysis.cli import main
 from analysis.collect import ENTROPY_BINS, collect, entropy_rows, record_directories
@@ -121,19 +121,36 @@ def test_other_data_sets_may_have_other_data(runs, tmp_path):
 def test_an_unknown_record_version_is_refused(runs):
     directory = record_directories(runs)[0]
     change(directory / "run.json", record_version=99)
-    with pytest.raises(LgnError, match=r"run\.json: record_version: 99; allowed: 1"):
+    with pytest.raises(LgnError, match=r"run\.json: record_version: 99; allowed: 2"):
         read_record(directory)
 
 
-def test_a_copied_record_is_refused(runs, tmp_path):
+def test_a_record_under_another_name_or_of_other_settings_is_refused(runs):
     directory = record_directories(runs)[0]
     copy = directory.rename(runs / "copy")
     with pytest.raises(LgnError, match="run_id: .*allowed: 'copy'"):
         read_record(copy)
     change(copy / "run.json", run_id="copy")
-    write_run(runs, "dlgn", 0)
-    with pytest.raises(LgnError, match="has the settings of"):
-        collect(runs, tmp_path / "out")
+    with pytest.raises(
+        LgnError, match=f"run_id: 'copy'; allowed: '{directory.name}', the name of its settings"
+    ):
+        read_record(copy)
+    copy.rename(directory)
+    run = json.loads((directory / "run.json").read_text())
+    change(directory / "run.json", run_id=directory.name, settings=run["settings"] | {"learning_rate": 0.02})
+    with pytest.raises(LgnError, match="the name of its settings"):
+        read_record(directory)
+    change(directory / "run.json", settings=run["settings"] | {"width": 21})
+    with pytest.raises(LgnError, match="run.json: settings: width: 21 does not divide"):
+        read_record(directory)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "gates.npz"])
+def test_a_file_of_another_record_is_refused(runs, name):
+    ours, theirs = record_directories(runs)[:2]
+    (ours / name).write_bytes((theirs / name).read_bytes())
+    with pytest.raises(LgnError, match=f"{name}: has sha256 .*; allowed: .*run.json was stored with"):
+        read_record(ours)
 
 
 def _cut(path, share=0.6):
@@ -154,6 +171,7 @@ def test_a_truncated_file_is_one_line_naming_it(runs, tmp_path, capsys, name):
 def test_a_history_cut_at_a_line_is_noticed(runs):
     path = record_directories(runs)[0] / "history.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-2]))
+    reseal(path.parent)
     with pytest.raises(LgnError, match="ends at iteration .* allowed: 10000"):
         read_record(path.parent)
 
@@ -178,9 +196,11 @@ def test_history_without_a_column_or_with_text_is_refused(runs):
     path = record_directories(runs)[0] / "history.csv"
     history = pd.read_csv(path)
     history.drop(columns="unused_share_layer03").to_csv(path, index=False)
+    reseal(path.parent)
     with pytest.raises(LgnError, match="column unused_share_layer03: is missing"):
         read_record(path.parent)
     history.assign(loss="much").to_csv(path, index=False)
+    reseal(path.parent)
     with pytest.raises(LgnError, match="column loss: holds text"):
         read_record(path.parent)
 
@@ -189,6 +209,7 @@ def test_gates_of_another_shape_are_refused(runs):
     path = record_directories(runs)[0] / "gates.npz"
     arrays = dict(np.load(path))
     np.savez(path, **(arrays | {"entropies": arrays["entropies"][:, :-1]}))
+    reseal(path.parent)
     with pytest.raises(LgnError, match=r"entropies: has shape \(3, 19\); allowed: \(3, 20\)"):
         read_record(path.parent)
 

@@ -1,6 +1,7 @@
 """Seeds that train together on the Triton backend, on a GPU where there is one, else under Triton's interpreter."""
 
 import csv
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -94,6 +95,7 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
 
 def test_a_seed_that_is_further_on_leaves_first_and_the_others_end(tmp_path, alone, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
 
     def interrupt(iteration, row):
         if row is not None and iteration >= 6:

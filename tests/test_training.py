@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lgn import records, training
+from lgn import training
+from lgn.checkpoint import CHECKPOINT, write_checkpoint
 from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
 from lgn.training import evaluate_record, train
@@ -78,9 +79,7 @@ def test_gaps_are_the_differences_of_the_accuracies(trained):
 
 
 def test_stored_weights_evaluate_to_the_recorded_accuracies(trained):
-    for column, (recorded, now) in evaluate_record(
-        trained[1], trained[1] / "no_data", "torch", "cpu"
-    ).items():
+    for column, (recorded, now) in evaluate_record(trained[1], trained[1] / "no_data", TORCH).items():
         assert now == pytest.approx(recorded, abs=1e-9), column
 
 
@@ -112,6 +111,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
     }
     run, execution = parse_run(settings), Execution(backend=backend, device="cpu")
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
     train(run, tmp_path / "whole", tmp_path, execution)
 
     def interrupt(iteration, row):
@@ -120,25 +120,23 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
 
     with pytest.raises(KeyboardInterrupt):
         train(run, tmp_path / "cut", tmp_path, execution, interrupt)
-    assert [path.name for path in (tmp_path / "cut").iterdir()] == [records.CHECKPOINT]
+    assert [path.name for path in (tmp_path / "cut").iterdir()] == [CHECKPOINT]
     reached = []
     train(run, tmp_path / "cut", tmp_path, execution, lambda iteration, row: reached.append(iteration))
     assert min(reached) > 20
     for name in ("weights.safetensors", "gates.npz"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert without_clocks(history(tmp_path / "cut")) == without_clocks(history(tmp_path / "whole"))
-    assert not (tmp_path / "cut" / records.CHECKPOINT).exists()
+    assert not (tmp_path / "cut" / CHECKPOINT).exists()
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     run = parse_run(RUN)
-    records.write_checkpoint(
-        tmp_path, {"fingerprint": {"run_id": "other"}, "history": []}, {"x": torch.zeros(1)}
-    )
+    write_checkpoint(tmp_path, {"fingerprint": {"run_id": "other"}, "history": []}, {"x": torch.zeros(1)})
     with pytest.raises(LgnError, match="checkpoint.safetensors: was made by .*other"):
         train(run, tmp_path, tmp_path, TORCH)
-    content = (tmp_path / records.CHECKPOINT).read_bytes()
-    (tmp_path / records.CHECKPOINT).write_bytes(content[:-2])
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(content[:-2])
     with pytest.raises(LgnError, match="checkpoint.safetensors: cannot be read") as refused:
         train(run, tmp_path, tmp_path, TORCH)
     assert "\n" not in str(refused.value)
@@ -178,16 +176,6 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path):
         LgnError, match="device: cuda was asked for, but torch sees no GPU here; allowed: cpu"
     ):
         train(parse_run(RUN), tmp_path, tmp_path, Execution(device="cuda"))
-
-
-def test_writing_aside_keeps_the_old_file_when_it_fails(tmp_path, monkeypatch):
-    path = tmp_path / "x"
-    records.write_bytes(path, b"old")
-    monkeypatch.setattr(records.os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        records.write_bytes(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])

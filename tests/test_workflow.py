@@ -29,8 +29,8 @@ TINY = {
 }  # fmt: skip
 
 
-def snakemake(folder, *arguments, preset=TINY):
-    """Runs Snakemake on a preset with results below a folder; returns the finished process, output joined."""
+def snakemake_command(folder, *arguments, preset=TINY):
+    """The command that runs Snakemake on a preset with results below a folder."""
     folder.mkdir(exist_ok=True)
     (folder / "preset.yaml").write_text(yaml.safe_dump(preset))
     command = [
@@ -42,7 +42,12 @@ def snakemake(folder, *arguments, preset=TINY):
         "--directory",
         str(folder),
     ]
-    command += ["--configfile", str(folder / "preset.yaml"), "--cores", "2", *arguments]
+    return [*command, "--configfile", str(folder / "preset.yaml"), "--cores", "2", *arguments]
+
+
+def snakemake(folder, *arguments, preset=TINY):
+    """Runs it; returns the finished process, output joined."""
+    command = snakemake_command(folder, *arguments, preset=preset)
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 

@@ -15,6 +15,9 @@ from lgn.network import LogicNetwork
 
 BACKENDS = ("auto", "torch", "numba", "triton")
 
+LOSS_UNIT = 2.0**-28
+"""Losses are summed as multiples of this, exactly up to 2**25: where a checkpoint cuts their sum changes nothing."""
+
 
 class Engine(Protocol):
     """Owns the optimiser (Adam, torch's defaults) of one network; the network's parameters are always current.
@@ -30,8 +33,8 @@ class Engine(Protocol):
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """One training step on (batch, pixels) uint8 and (batch,) int64; advances network.iteration."""
 
-    def mean_loss(self) -> float:
-        """Mean training loss of the steps since the last call; NaN without one."""
+    def take_losses(self) -> tuple[float, int]:
+        """Sum and number of the training losses of the steps since the last call."""
 
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         """(n, classes) float32 scores in one of methods.MODES; changes nothing."""

@@ -3,7 +3,6 @@
 A small network leaves most of a GPU idle and a launch costs as much for ten networks as for one.
 """
 
-import math
 import threading
 import time
 from types import SimpleNamespace
@@ -39,8 +38,8 @@ class GangEngine:
         self._meeting.step(self._member, pixels, labels)
         self.waited += max(0.0, self._meeting.begun - arrived)
 
-    def mean_loss(self) -> float:
-        return self._meeting.mean_loss(self._member)
+    def take_losses(self) -> tuple[float, int]:
+        return self._meeting.take_losses(self._member)
 
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         with self._meeting.turn:
@@ -111,15 +110,14 @@ class _Meeting:
             self.failure = reason
             self.turn.notify_all()
 
-    def mean_loss(self, member: int) -> float:
+    def take_losses(self, member: int) -> tuple[float, int]:
         with self.turn:
-            count = self.gang.loss_count
-            if count:
-                self.loss_sums += count * self.gang.mean_loss()
-                self.loss_counts += count
-            count, self.loss_counts[member] = self.loss_counts[member], 0
-            total, self.loss_sums[member] = self.loss_sums[member], 0.0
-            return total / count if count else math.nan
+            sums, count = self.gang.take_losses()
+            self.loss_sums += sums
+            self.loss_counts += count
+            taken = float(self.loss_sums[member]), int(self.loss_counts[member])
+            self.loss_sums[member], self.loss_counts[member] = 0.0, 0
+            return taken
 
     def _step_if_all_are_here(self) -> None:
         if not self.present or self.failure or not self.arrived >= self.present:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from lgn.gates import GATES
-from lgn.kernels import numba_packed, numba_soft, numba_step
+from lgn.kernels import LOSS_UNIT, numba_packed, numba_soft, numba_step
 from lgn.kernels.numba_math import BETA_1, BETA_2, LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
 from lgn.kernels.numba_memory import transpose_block
 from lgn.kernels.numba_simd import kernel
@@ -72,13 +72,14 @@ class NumbaEngine:
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         network, estimator, buffers = self.network, self.network.estimator, self._encoded(pixels)
         step = int(network.iteration)
-        self.loss_sum += self._on_threads(
+        loss = self._on_threads(
             numba_step.train_step, self._state(estimator.straight_through), self.records, self.first, self.second,
             *self.readers, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
             *self._gradients(len(pixels)), *self._training_sampling(step), f32(estimator.grad_factor),
             float(network.group_temperature), f32(self.learning_rate / (1 - BETA_1 ** (step + 1))),
             f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
         )  # fmt: skip
+        self.loss_sum += float(np.rint(loss / LOSS_UNIT)) * LOSS_UNIT
         self.loss_count += 1
         network.iteration += 1
 
@@ -105,10 +106,10 @@ class NumbaEngine:
         )  # fmt: skip
         return list(torch.from_numpy(logit_gradients))
 
-    def mean_loss(self) -> float:
-        mean = self.loss_sum / self.loss_count if self.loss_count else math.nan
+    def take_losses(self) -> tuple[float, int]:
+        taken = self.loss_sum, self.loss_count
         self.loss_sum, self.loss_count = 0.0, 0
-        return mean
+        return taken
 
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         network, estimator = self.network, self.network.estimator

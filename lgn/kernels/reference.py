@@ -4,6 +4,8 @@ import numpy as np
 import torch
 
 from lgn.encoding import encode
+from lgn.kernels import LOSS_UNIT
+from lgn.memory import EVALUATION_IMAGES
 from lgn.network import LogicNetwork
 
 
@@ -18,7 +20,7 @@ class ReferenceEngine:
         self.device = device
         self.thresholds = torch.from_numpy(thresholds).to(device)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
-        self._loss_sum = torch.zeros((), device=device)
+        self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
@@ -28,19 +30,20 @@ class ReferenceEngine:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        self._loss_sum += loss.detach()
+        self._loss_sum += torch.round(loss.detach().double() / LOSS_UNIT) * LOSS_UNIT
         self._loss_count += 1
 
-    def mean_loss(self) -> float:
-        mean = float(self._loss_sum) / self._loss_count if self._loss_count else float("nan")
+    def take_losses(self) -> tuple[float, int]:
+        taken = float(self._loss_sum), self._loss_count
         self._loss_sum.zero_()
         self._loss_count = 0
-        return mean
+        return taken
 
     @torch.no_grad()
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         self.network.eval()
-        return self.network(self._encode(pixels), mode, draw).cpu().numpy()
+        blocks = [pixels[i : i + EVALUATION_IMAGES] for i in range(0, len(pixels), EVALUATION_IMAGES)]
+        return np.concatenate([self.network(self._encode(x), mode, draw).cpu().numpy() for x in blocks])
 
     def synchronize(self) -> None:
         if self.device != "cpu":

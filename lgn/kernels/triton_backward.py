@@ -3,6 +3,7 @@
 import triton
 import triton.language as tl
 
+from lgn.kernels import LOSS_UNIT
 from lgn.kernels.triton_math import (
     GATES,
     adam,
@@ -15,6 +16,8 @@ from lgn.kernels.triton_math import (
 )
 from lgn.kernels.triton_packed import LANES, gate_derivatives
 from lgn.kernels.triton_soft import load_rows, times
+
+UNIT = tl.constexpr(LOSS_UNIT)
 
 
 @triton.jit
@@ -33,7 +36,8 @@ def loss_and_gradient(
     """class_gradient (replicas * classes, lanes) of the mean cross-entropy of 32 images; 0 past the batch.
 
     sums (parts, replicas * classes, lanes); labels (replicas, batch) int32; losses (replicas, lanes) float64 grow by
-    each image's share of the loss, NaN for a label outside the classes. Bound by the latency of a few small reads.
+    each image's share of the loss, a multiple of UNIT, NaN for a label outside the classes. Bound by the latency of a
+    few small reads.
     """
     replica = tl.program_id(0)
     t = tl.program_id(1) * LANES + tl.arange(0, LANES)
@@ -57,7 +61,8 @@ def loss_and_gradient(
     known = (label >= 0) & (label < classes)
     loss = tl.where(real, tl.where(known, loss, float("nan")), 0.0)
     losses += replica * lanes
-    tl.store(losses + t, tl.load(losses + t) + loss.to(tl.float64))
+    loss = tl.floor(loss.to(tl.float64) / UNIT + 0.5) * UNIT
+    tl.store(losses + t, tl.load(losses + t) + loss)
 
 
 @triton.jit(do_not_specialize=["layer"])

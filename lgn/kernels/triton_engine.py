@@ -26,8 +26,9 @@ class TritonEngine:
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
         return self.gang.backward(gradient[None])
 
-    def mean_loss(self) -> float:
-        return float(self.gang.mean_loss()[0])
+    def take_losses(self) -> tuple[float, int]:
+        sums, count = self.gang.take_losses()
+        return float(sums[0]), count
 
     def scores(self, pixels: np.ndarray | torch.Tensor, mode: str, draw: int = 0) -> np.ndarray:
         return self.gang.scores(pixels, mode, draw)

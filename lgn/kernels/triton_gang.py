@@ -37,8 +37,8 @@ class TritonGang:
     """Trains and evaluates networks that differ in their seeds only; results are the same bits on every run.
 
     The networks' parameters become views into the gang's logits, so that state_dict() and load_state_dict() see and
-    set what it trains; wiring and `iteration` stay on the CPU. Only mean_loss, scores, optimizer_state and synchronize
-    wait for the device. From a batch size's second step on, a step is one CUDA graph.
+    set what it trains; wiring and `iteration` stay on the CPU. Only take_losses, scores, optimizer_state and
+    synchronize wait for the device. From a batch size's second step on, a step is one CUDA graph.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class TritonGang:
             self.launcher.backward(one, gradients)
         return list(gradients)
 
-    def mean_loss(self) -> np.ndarray:
-        """(replicas,) mean training loss of the steps since the last call; NaN without one."""
+    def take_losses(self) -> tuple[np.ndarray, int]:
+        """(replicas,) float64 sums of the training losses of the steps since the last call, and their number."""
         total = np.zeros(len(self.networks))
         for one in self.steps.values():
             total += one.losses.sum(1).cpu().numpy()
             one.losses.zero_()
         count, self.loss_count = self.loss_count, 0
-        return total / count if count else np.full_like(total, math.nan)
+        return total, count
 
     def scores(
         self, pixels: np.ndarray | torch.Tensor, mode: str, draw: int = 0, replica: int = 0

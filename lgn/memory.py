@@ -1,0 +1,81 @@
+"""Is there room? A network that does not fit is refused before anything is allocated, with the estimate."""
+
+import os
+import resource
+from pathlib import Path
+
+import psutil
+
+from lgn.config import Run
+from lgn.datasets import DATASETS
+from lgn.errors import LgnError
+
+BASE_BYTES = 800 * 2**20
+"""Python with torch and Numba, and the largest data set."""
+
+EVALUATION_IMAGES = 512
+"""Images that the torch backend scores at once."""
+
+GATE_BYTES = {"torch": 1000, "numba": 1150, "triton": 1200}
+"""Main memory a gate: logits and Adam's moments, wiring and its inverse, and a checkpoint being written."""
+
+
+def needed_bytes(runs: list[Run], backend: str, device: str) -> int:
+    """An upper estimate of the main memory that training these runs at once takes."""
+    return BASE_BYTES + sum(_network_bytes(run, backend, device) for run in runs)
+
+
+def _network_bytes(run: Run, backend: str, device: str) -> int:
+    lanes = -(-run.batch_size // 64) * 64
+    total = run.depth * run.width * GATE_BYTES[backend]
+    if device == "cpu":
+        # Activations of every layer and gradients of two; by autograd all that a layer computes, in evaluation too.
+        row = lanes // 8 if run.straight_through and backend != "torch" else 4 * lanes
+        if backend == "torch":
+            total += 8 * run.width * (run.depth * row + 4 * EVALUATION_IMAGES)
+        else:
+            total += run.width * (run.depth * row + 2 * 4 * lanes)
+    return total
+
+
+def available_bytes() -> int:
+    """Main memory that this process may still take: of the machine, of its control group, of its own limits."""
+    free = [psutil.virtual_memory().available]
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        if limit != "max":
+            free.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass  # No control group of version 2 here.
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        free.append(limit - psutil.Process(os.getpid()).memory_info().vms)
+    return max(0, min(free))
+
+
+def require_memory(runs: list[Run], backend: str, device: str) -> None:
+    """Raises LgnError, with the estimate, where training these runs at once would not fit."""
+    _require(runs, needed_bytes(runs, backend, device), available_bytes(), "memory")
+    if device.startswith("cuda") and backend == "triton":
+        import torch
+
+        from lgn.kernels.triton_memory import training_bytes
+
+        run, info = runs[0], DATASETS[runs[0].dataset]
+        needed = training_bytes(
+            depth=run.depth, width=run.width, inputs=run.thresholds * info.pixels, classes=info.classes,
+            pixels=info.pixels, batch=run.batch_size, straight_through=run.straight_through,
+            gradient_dtype=run.gradient_dtype, replicas=len(runs),
+        )  # fmt: skip
+        _require(runs, needed, torch.cuda.mem_get_info(device)[0], f"memory of {device}")
+
+
+def _require(runs: list[Run], needed: int, available: int, what: str) -> None:
+    if needed > available:
+        run = runs[0]
+        several = f" ({len(runs)} of them at once)" if len(runs) > 1 else ""
+        raise LgnError(
+            f"width: {run.width} at depth {run.depth}{several} needs about {needed / 2**30:.1f} GiB of {what}; "
+            f"allowed: the {available / 2**30:.1f} GiB that are free"
+        )
