@@ -1,13 +1,18 @@
 """Many records -> tidy tables: which records belong together, and one table for each kind of row."""
 
+import csv
 import itertools
+import math
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis.records import HISTORY_COLUMNS, LAYER_COLUMNS, Record, layer_column, layers, read_record
+from analysis.tidy import TABLES
 from lgn.errors import LgnError
 from lgn.gates import NAMES
 
@@ -71,34 +76,17 @@ def check_together(records: Iterable[Record]) -> Iterator[Record]:
 
     Raises LgnError naming both records, the field and its values.
     """
-    first: dict[tuple[str, object], tuple[Record, object]] = {}
-    settings: dict[str, Record] = {}
+    # Of the records before, what is compared alone: all of 10,000 would fill the memory.
+    first: dict[tuple[str, object], tuple[Path, object]] = {}
     for record in records:
         run = record.run
         for field, among in (("training_semantics", "all runs"), ("data_sha256", run["settings"]["dataset"])):
-            other, value = first.setdefault((field, among), (record, run[field]))
+            other, value = first.setdefault((field, among), (record.path, run[field]))
             if run[field] != value:
                 raise LgnError(
-                    f"{record.path}: {field}: {run[field]}, but {value} in {other.path}; allowed: one value for {among}"
+                    f"{record.path}: {field}: {run[field]}, but {value} in {other}; allowed: one value for {among}"
                 )
-        same = settings.setdefault(repr(sorted(run["settings"].items())), record)
-        if same is not record:
-            raise LgnError(
-                f"{record.path}: has the settings of {same.path}; allowed: every point of the design once"
-            )
         yield record
-
-
-def tidy_tables(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
-    """Tables by name: runs, history, layers, gates, entropies (columns: the functions below)."""
-    parts = {"runs": [], "history": [], "layers": [], "gates": [], "entropies": []}
-    for record in check_together(records):
-        parts["runs"].append(pd.DataFrame([run_row(record)]))
-        parts["history"].append(history_rows(record))
-        parts["layers"].append(layer_rows(record))
-        parts["gates"].append(gate_rows(record))
-        parts["entropies"].append(entropy_rows(record))
-    return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
 
 
 def run_row(record: Record) -> dict:
@@ -119,38 +107,38 @@ def run_row(record: Record) -> dict:
     }
 
 
-def history_rows(record: Record) -> pd.DataFrame:
-    """Rows of history.csv: GROUPING and a column a metric; a row an evaluation. Layers have their own table."""
-    rows = record.history[list(HISTORY_COLUMNS)]
+def history_rows(record: Record) -> dict[str, Iterable]:
+    """Columns of history.csv: GROUPING and a column a metric; a row an evaluation. Layers have their own table."""
     whole = record.run | record.run["settings"]
-    return pd.concat(
-        [pd.DataFrame({name: whole.get(name) for name in GROUPING}, index=rows.index), rows], axis=1
+    values = record.history[list(HISTORY_COLUMNS)].to_numpy(float)
+    return (
+        {name: itertools.repeat(whole.get(name)) for name in GROUPING}
+        | dict(zip(HISTORY_COLUMNS, values.T, strict=True))
+        | {"iteration": record.history["iteration"].to_numpy()}
     )
 
 
-def layer_rows(record: Record) -> pd.DataFrame:
-    """Rows of layers.csv: run_id, iteration, layer and LAYER_COLUMNS; a row an evaluation and layer."""
-    frames = []
-    for layer in layers(record.run["settings"]["depth"]):
-        columns = {name: record.history[layer_column(name, layer)] for name in LAYER_COLUMNS}
-        frames.append(pd.DataFrame({"iteration": record.history["iteration"], "layer": layer, **columns}))
-    rows = pd.concat(frames).sort_values(["iteration", "layer"], kind="stable")
-    rows.insert(0, "run_id", record.run["run_id"])
-    return rows
+def layer_rows(record: Record) -> dict[str, Iterable]:
+    """Columns of layers.csv: run_id, iteration, layer and LAYER_COLUMNS; a row an evaluation and layer."""
+    numbers = layers(record.run["settings"]["depth"])
+    names = [layer_column(name, layer) for name in LAYER_COLUMNS for layer in numbers]
+    values = record.history[names].to_numpy(float).reshape(-1, len(LAYER_COLUMNS), len(numbers))
+    return {
+        "run_id": itertools.repeat(record.run["run_id"]),
+        "iteration": np.repeat(record.history["iteration"].to_numpy(), len(numbers)),
+        "layer": np.tile(numbers, len(values)),
+    } | {name: values[:, index].ravel() for index, name in enumerate(LAYER_COLUMNS)}
 
 
-def gate_rows(record: Record) -> pd.DataFrame:
-    """Rows of gates.csv: run_id, layer, gate (name), count; how often each gate is chosen at the end."""
+def gate_rows(record: Record) -> dict[str, Iterable]:
+    """Columns of gates.csv: run_id, layer, gate (name), count; how often each gate is chosen at the end."""
     counts = record.gates["counts"]
-    depth = len(counts)
-    return pd.DataFrame(
-        {
-            "run_id": record.run["run_id"],
-            "layer": np.repeat(layers(depth), len(NAMES)),
-            "gate": np.tile(NAMES, depth),
-            "count": counts.ravel(),
-        }
-    )
+    return {
+        "run_id": itertools.repeat(record.run["run_id"]),
+        "layer": np.repeat(layers(len(counts)), len(NAMES)),
+        "gate": NAMES * len(counts),
+        "count": counts.ravel(),
+    }
 
 
 def entropy_rows(record: Record) -> pd.DataFrame:
@@ -158,33 +146,69 @@ def entropy_rows(record: Record) -> pd.DataFrame:
 
     A neuron whose entropy is exactly an edge counts below it, so sums over bins give shares above a threshold.
     """
-    frames = []
-    for moment, name in (("initial", "initial_entropies"), ("final", "entropies")):
-        for layer, values in enumerate(record.gates[name], start=1):
-            bins = np.clip(np.searchsorted(ENTROPY_BINS, values, side="left") - 1, 0, len(ENTROPY_BINS) - 2)
-            counts = np.bincount(bins, minlength=len(ENTROPY_BINS) - 1)
-            used = np.flatnonzero(counts)
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "run_id": record.run["run_id"],
-                        "moment": moment,
-                        "layer": layer,
-                        "low": ENTROPY_BINS[used],
-                        "high": ENTROPY_BINS[used + 1],
-                        "count": counts[used],
-                    }
-                )
-            )
-    return pd.concat(frames)
+    values = np.stack([record.gates["initial_entropies"], record.gates["entropies"]])
+    bins = np.clip(np.searchsorted(ENTROPY_BINS, values, side="left") - 1, 0, len(ENTROPY_BINS) - 2)
+    # One histogram for all: the layers of both moments stand behind each other.
+    rows = np.arange(values[..., 0].size).reshape(*values.shape[:2], 1)
+    size = len(ENTROPY_BINS) - 1
+    counts = np.bincount((rows * size + bins).ravel(), minlength=rows.size * size).reshape(
+        *rows.shape[:2], size
+    )
+    moment, layer, used = np.nonzero(counts)
+    return pd.DataFrame(
+        {
+            "run_id": record.run["run_id"],
+            "moment": np.array(["initial", "final"])[moment],
+            "layer": layer + 1,
+            "low": ENTROPY_BINS[used],
+            "high": ENTROPY_BINS[used + 1],
+            "count": counts[moment, layer, used],
+        }
+    )
+
+
+ROWS = {"history": history_rows, "layers": layer_rows, "gates": gate_rows, "entropies": entropy_rows}
+"""What makes the tables with many rows a run."""
 
 
 def collect(runs: Path, output: Path, listed: Iterable[str] | None = None) -> list[Path]:
-    """Writes <output>/<table>.csv from records; returns the files. Raises LgnError as its parts do."""
-    tables = tidy_tables(read_record(directory) for directory in record_directories(runs, listed))
+    """Writes <output>/<table>.csv from records; returns the files. Raises LgnError as its parts do.
+
+    Those of many rows a run grow record by record: of many runs they are larger than memory.
+    """
+    records = check_together(read_record(directory) for directory in record_directories(runs, listed))
     output.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, table in tables.items():
-        paths.append(output / f"{name}.csv")
-        table.to_csv(paths[-1], index=False, lineterminator="\n")
-    return paths
+    with tempfile.TemporaryDirectory(prefix=".collect-", dir=output) as aside:
+        _write_tables(records, Path(aside))
+        # Only now, so that records that are refused leave the tables that were there as they were.
+        return [(Path(aside) / f"{name}.csv").replace(output / f"{name}.csv") for name in TABLES]
+
+
+def _write_tables(records: Iterable[Record], folder: Path) -> None:
+    run_rows = []
+    with ExitStack() as files:
+        writers = {
+            name: csv.writer(
+                files.enter_context(open(folder / f"{name}.csv", "w", encoding="utf-8", newline="")),
+                lineterminator="\n",
+            )
+            for name in ROWS
+        }
+        for record in records:
+            for name, make_rows in ROWS.items():
+                columns = make_rows(record)
+                if not run_rows:
+                    writers[name].writerow(columns)
+                # Several times as fast as a frame a record and its to_csv, and the same text.
+                writers[name].writerows(zip(*(_cells(column) for _, column in columns.items()), strict=False))
+            run_rows.append(run_row(record))
+    # object: how a number is written is not to depend on what other runs have in its column.
+    pd.DataFrame(run_rows, dtype=object).to_csv(folder / "runs.csv", index=False, lineterminator="\n")
+
+
+def _cells(column: Iterable) -> Iterable:
+    """Values as Python's own, None where there is no number."""
+    values = column.tolist() if isinstance(column, np.ndarray | pd.Series) else column
+    if getattr(column, "dtype", None) == np.float64 and np.isnan(column).any():
+        return [None if math.isnan(value) else value for value in values]
+    return values

@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmarks import figures, inference, scaling, speed
+from benchmarks import figures, inference, scaling, speed, workflow
 from benchmarks.cases import QUICK_CASES, SPEED_CASES
 from lgn.environment import describe
 from lgn.errors import LgnError
 
-PARTS = ("speed", "inference", "scaling")
+PARTS = ("speed", "inference", "scaling", "workflow")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +69,12 @@ def _scaling(quick: bool, rounds: int | None):
     return table, None, notes
 
 
-MEASURE = {"speed": _speed, "inference": _inference, "scaling": _scaling}
+def _workflow(quick: bool, rounds: int | None):
+    table, notes = workflow.run_workflow(report, quick)
+    return table, None, notes
+
+
+MEASURE = {"speed": _speed, "inference": _inference, "scaling": _scaling, "workflow": _workflow}
 
 
 def _with_rounds(case, rounds: int | None):

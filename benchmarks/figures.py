@@ -1,4 +1,4 @@
-"""speed.png, inference.png and scaling.png (and pdf) from the tables that the benchmark wrote."""
+"""speed, inference, scaling and workflow (png and pdf) from the tables that the benchmark wrote."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.style import NEUTRAL, PAGE, method_style, save, styled
+from benchmarks.workflow import LIMIT_MIB, LIMIT_SECONDS, STEPS
 
 METHODS = ("glgn", "dlgn")
 LIBRARIES = {
@@ -21,7 +22,7 @@ BAR = 0.36
 def draw_all(folder: Path) -> list[Path]:
     """Draws whichever of the tables in `folder` there are, beside them; returns the files."""
     written = []
-    for name, draw in (("speed", draw_speed), ("inference", draw_inference), ("scaling", draw_scaling)):
+    for name, draw in DRAW.items():
         table = folder / f"{name}.csv"
         if table.is_file():
             with styled():
@@ -156,3 +157,34 @@ def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str, x_label: str, y_labe
     axes.set_yscale("log")
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
+
+
+def draw_workflow(workflow: pd.DataFrame) -> Figure:
+    """Time and memory of Snakemake and the analysis over the number of runs, and what they may cost."""
+    figure = Figure(figsize=(PAGE, 2.9), layout="constrained")
+    for axes, column, label, limit in zip(
+        figure.subplots(1, 2),
+        ("seconds", "memory_mib"),
+        ("seconds", "peak memory (MiB)"),
+        (LIMIT_SECONDS, LIMIT_MIB),
+        strict=True,
+    ):
+        for marker, (step, name) in zip("os^vDX", STEPS.items(), strict=True):
+            rows = workflow[workflow.step == step].sort_values("runs")
+            axes.plot(rows.runs, rows[column], marker=marker, label=name)
+        axes.axhline(limit, color=NEUTRAL, linewidth=0.8, linestyle=":", label="limit at 10,000 runs")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("runs")
+        axes.set_ylabel(label)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
+    return figure
+
+
+DRAW = {
+    "speed": draw_speed,
+    "inference": draw_inference,
+    "scaling": draw_scaling,
+    "workflow": draw_workflow,
+}

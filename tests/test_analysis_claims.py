@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from analysis_records import write_run
+from analysis_records import reseal, write_run
 
 from analysis import comparisons
 from analysis.claims import make_claims, read_claims, write_claims
@@ -34,6 +34,7 @@ def write_curve(folder, method, seed, points, *, gap=0.0, unused=0.5, seconds=0.
     history["test_accuracy_train_mode"] = history["test_accuracy_discrete"] + gap
     history["unused_share"] = unused
     history.to_csv(directory / "history.csv", index=False)
+    reseal(directory)
     return directory
 
 

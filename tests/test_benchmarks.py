@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import figures, speed
+from analysis.tidy import read_tables
+from benchmarks import figures, speed, workflow
 from benchmarks.__main__ import machine, main
 from benchmarks.cases import SPEED_CASES, Case, Target, build_network, levels, random_batches
 from benchmarks.implementations import implementations
@@ -159,8 +160,11 @@ def test_tables_become_figures_and_bad_arguments_one_line(tmp_path, capsys):
     names = [f"{library} {method} eager" for library in figures.LIBRARIES for method in figures.METHODS]
     timings = {name: Timing((index + 1.0,)) for index, name in enumerate(names)}
     speed.speed_rows("case", 1, timings).to_csv(tmp_path / "speed.csv", index=False)
+    steps = [(runs, step, 1.0, 100.0) for runs in (4, 40) for step in workflow.STEPS]
+    pd.DataFrame(steps, columns=workflow.COLUMNS).to_csv(tmp_path / "workflow.csv", index=False)
     assert main(["figures", "--output", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"speed.csv", "speed.pdf", "speed.png"}
+    drawn = {f"{name}.{ending}" for name in ("speed", "workflow") for ending in ("csv", "pdf", "png")}
+    assert {path.name for path in tmp_path.iterdir()} == drawn
     (tmp_path / "file").write_text("")
     assert main(["figures", "--output", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -178,3 +182,34 @@ def test_the_machine_is_described_with_its_versions():
     described = machine()
     assert described["torch"] and described["processor"] and "torchlogix" in described
     assert pd.notna(described["load_before"])
+
+
+def test_stand_ins_for_trained_runs_are_whole_records(tmp_path):
+    """As many records as runs, each of its own settings; they are collected, and what that took is known."""
+    study = workflow.write_preset(tmp_path, runs=16)
+    short = {"iterations": 20, "evaluations": 4}
+    workflow.fill(study.model_copy(update={"base": study.base | short}), tmp_path)
+    options = ("--runs", tmp_path / "runs", "--run-ids", tmp_path / "run_ids.txt", "--output", tmp_path)
+    measured = workflow.cost(workflow.python("analysis", "collect", *options))
+    assert measured["seconds"] > 0 and measured["memory_mib"] > 0
+    tables = read_tables(tmp_path)
+    assert tables.runs["run_id"].tolist() == sorted((tmp_path / "run_ids.txt").read_text().split())
+    assert len(tables.runs.drop_duplicates(["method", "temperature", "seed"])) == 16
+    assert (tables.history.groupby("run_id")["iteration"].max() == 20).all()
+
+
+def test_the_workflow_of_a_study_is_planned_and_a_failure_is_told(tmp_path):
+    workflow.write_preset(tmp_path, runs=8)
+    planned = workflow.snakemake(tmp_path, "--dry-run")
+    assert workflow.cost(planned, "Job stats:")["memory_mib"] > 0
+    with pytest.raises(RuntimeError, match="ended with 0"):
+        workflow.cost(planned, "no such words")
+    with pytest.raises(ValueError, match="runs: 10; allowed"):
+        workflow.preset(10)
+
+
+@pytest.mark.long
+def test_every_step_of_the_workflow_is_measured_and_drawn(tmp_path):
+    rows = pd.DataFrame(workflow.measure(tmp_path, runs=4), columns=workflow.COLUMNS)
+    assert set(rows.step) == set(workflow.STEPS) and (rows.runs == 4).all()
+    assert len(figures.draw_workflow(rows).axes) == 2

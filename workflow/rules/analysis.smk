@@ -14,7 +14,8 @@ rule design:
 
 rule collect:
     input:
-        records=rules.runs.input,
+        # Without a name: Snakemake looks each file of a named list up by the whole list, 10,000 times 10,000.
+        rules.runs.input,
         run_ids=rules.design.output.run_ids,
     output:
         **TABLE_FILES,
