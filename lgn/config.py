@@ -6,6 +6,7 @@ A run is one point of the design; everything that decides its outcome is a field
 import hashlib
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -239,6 +240,10 @@ class Preset(BaseModel):
     )
 
 
+MOST_RUNS = 1_000_000
+"""Far more than a workflow can plan: a preset of more is a slip of the pen."""
+
+
 def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
     """A validated Run. Raises LgnError naming `where`, the key, its value and what is allowed."""
     return _validated(Run, settings, where)
@@ -269,6 +274,12 @@ def read_preset(path: Path | str) -> Preset:
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:
     """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
+    planned = sum(
+        math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
+        for sweep in preset.sweeps
+    )
+    if planned > MOST_RUNS:
+        raise LgnError(f"{where}: sweeps: make {planned} runs; allowed: at most {MOST_RUNS}")
     runs: dict[str, Run] = {}
     for index, sweep in enumerate(preset.sweeps):
         place = f"{where}: sweeps[{index}]"
@@ -287,7 +298,7 @@ def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
     if "method" not in stated:
         return stated
     method = stated["method"]
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise LgnError(
             f"{place}: method: {method!r} is unknown; allowed: {', '.join(METHODS)} (or noise and straight_through)"
         )

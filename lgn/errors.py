@@ -3,3 +3,7 @@
 
 class LgnError(Exception):
     """Wrong input of any kind; the command line prints the message and exits with status 2."""
+
+    def __init__(self, message: str):
+        # A file name or a key may hold line breaks of its own.
+        super().__init__(" ".join(message.splitlines()))

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 
 from lgn.datasets import DATASETS, DatasetInfo, Download
@@ -126,7 +127,7 @@ def _unpack(archive: Path, info: DatasetInfo, data_dir: Path) -> None:
                         raise LgnError(f"{archive}: {member.name} is not a regular file; expected one")
                     with tar.extractfile(member) as source, open(Path(temporary, name), "wb") as target:
                         shutil.copyfileobj(source, target)
-        except (KeyError, tarfile.TarError, EOFError) as error:
+        except (KeyError, tarfile.TarError, EOFError, zlib.error) as error:
             raise LgnError(f"{archive}: {error}; expected an archive of {', '.join(info.files)}") from None
         folder.mkdir(exist_ok=True)
         for name in info.files:
