@@ -66,6 +66,14 @@ class Run(BaseModel):
     temperature: Annotated[
         float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
     ]
+    final_temperature: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="temperature at the last iteration, reached geometrically; null: constant",
+        ),
+    ] = None
     straight_through: Annotated[
         bool,
         Field(
@@ -87,8 +95,17 @@ class Run(BaseModel):
             gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
         ),
     ]
-    learning_rate: Annotated[float, Field(gt=0, le=100, description="learning rate of Adam")] = 0.01
+    optimizer: Annotated[
+        Literal["adam", "sgd"], Field(description="Adam with torch's defaults, or plain gradient descent")
+    ] = "adam"
+    learning_rate: Annotated[float, Field(gt=0, le=1e6, description="learning rate of the optimizer")] = 0.01
     batch_size: Annotated[int, Field(ge=1, le=2**20, description="images a training step")] = 128
+    training_labels: Annotated[
+        Literal["given", "shuffled", "redrawn"],
+        Field(
+            description="those of the data; as controls: dealt anew among the images once, or drawn at every step"
+        ),
+    ] = "given"
     iterations: Annotated[int, Field(ge=1, le=10**9, description="training steps, at most")]
     time_budget_seconds: Annotated[
         float | None, Field(gt=0, description="training seconds after which the run ends early, or null")

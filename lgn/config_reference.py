@@ -21,6 +21,7 @@ A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; w
 | `default.yaml` | digits, the four methods at two depths, temperatures and noise types: the claims at desk scale |
 | `cifar10.yaml` | CIFAR-10 at the size of a workstation |
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
+| `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds; the seeds of a setting share a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 

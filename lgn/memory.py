@@ -10,7 +10,7 @@ from lgn.config import Run
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
 
-BASE_BYTES = 800 * 2**20
+BASE_BYTES = 1000 * 2**20
 """Python with torch and Numba, and the largest data set."""
 
 EVALUATION_IMAGES = 512

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import torch
 from lgn import checkpoint, metrics, records
 from lgn.batches import Batches
 from lgn.config import Execution, Run, parse_run
-from lgn.data import Dataset, load
+from lgn.controls import batch_labels, temperature_at, training_labels
+from lgn.data import Dataset, Split, load
 from lgn.datasets import DATASETS
 from lgn.encoding import thresholds
 from lgn.environment import describe
@@ -47,13 +49,12 @@ def train(
     too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged or of another run.
     """
     torch.set_num_threads(execution.threads)
-    require_memory([run], *resolve(execution.backend, execution.device))
+    backend, device = resolve(execution.backend, execution.device)
+    _require_support([run], backend)
+    require_memory([run], backend, device)
     dataset, encoder = _data(run, data_dir)
     warm_up(run, execution)
-    network = build_network(run, inputs=encoder.size)
-    engine = make_engine(
-        network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
-    )
+    engine = _engine(run, build_network(run, inputs=encoder.size), encoder, execution)
     return _train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
 
 
@@ -78,6 +79,7 @@ def train_seeds(
         return [train(run, path, data_dir, execution, progress(run), stop) for path, run in runs.items()]
     from lgn.kernels.gang import gang_engines
 
+    _require_support(several, backend)
     require_memory(several, backend, device)
     dataset, encoder = _data(several[0], data_dir)
     warm_up(several[0], execution)
@@ -108,6 +110,30 @@ def _data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
     dataset = load(run.dataset, run.validation_share, data_dir)
     return dataset, thresholds(
         DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0]
+    )
+
+
+def _require_support(runs: list[Run], backend: str) -> None:
+    """Raises LgnError for settings that a backend has no kernels for."""
+    run = runs[0]
+    if backend == "triton" and run.final_temperature is not None:
+        raise LgnError(
+            f"final_temperature: {run.final_temperature} on backend triton, which records a step at one temperature; "
+            "allowed: backend torch or numba"
+        )
+    if backend == "triton" and len(runs) > 1 and run.optimizer != "adam":
+        raise LgnError(f"optimizer: {run.optimizer} for seeds that train together; allowed: adam")
+
+
+def _engine(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Execution) -> Engine:
+    return make_engine(
+        network,
+        encoder,
+        run.learning_rate,
+        execution.backend,
+        execution.device,
+        execution.threads,
+        run.optimizer,
     )
 
 
@@ -176,9 +202,7 @@ def evaluate_record(
         )
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
-    engine = make_engine(
-        network, encoder, run.learning_rate, execution.backend, execution.device, execution.threads
-    )
+    engine = _engine(run, network, encoder, execution)
     columns = accuracy_columns(engine, run.estimator, evaluation_splits(run, dataset))
     return {name: (record["final"].get(name), value) for name, value in columns.items()}
 
@@ -210,14 +234,7 @@ def warm_up(run: Run, execution: Execution) -> None:
     """Steps a tiny network of the same method, so that compilation falls outside every clock."""
     tiny = run.model_copy(update={"dataset": "digits", "depth": 2, "width": 40, "wiring": "random"})
     encoder = np.full((2, DATASETS["digits"].pixels), 8, dtype=np.uint8)
-    engine = make_engine(
-        build_network(tiny, inputs=encoder.size),
-        encoder,
-        run.learning_rate,
-        execution.backend,
-        execution.device,
-        execution.threads,
-    )
+    engine = _engine(tiny, build_network(tiny, inputs=encoder.size), encoder, execution)
     pixels = np.zeros((run.batch_size, encoder.shape[1]), dtype=np.uint8)
     for _ in range(2):
         engine.step(pixels, np.zeros(run.batch_size, dtype=np.int64))
@@ -239,8 +256,9 @@ class _Training:
         self.run, self.engine, self.directory = run, engine, directory
         self.progress, self.stop = progress, StopRequest() if stop is None else stop
         self.network = engine.network
-        self.images, self.labels = dataset.train
-        self.splits = evaluation_splits(run, dataset)
+        self.classes = DATASETS[run.dataset].classes
+        self.images, self.labels = dataset.train[0], training_labels(run, dataset.train[1])
+        self.splits = evaluation_splits(run, replace(dataset, train=Split(self.images, self.labels)))
         self.batches = Batches(len(self.labels), run.batch_size, run.seed)
         self.schedule = metrics.evaluation_schedule(run.iterations, run.evaluations)
         self.fingerprint = {
@@ -335,7 +353,9 @@ class _Training:
         spent = self.training_seconds
         while iteration < target and spent < budget and not self.stop:
             batch = self.batches[iteration]
-            self.engine.step(self.images[batch], self.labels[batch])
+            self._set_temperature(iteration)
+            labels = batch_labels(self.run, self.labels[batch], iteration, self.classes)
+            self.engine.step(self.images[batch], labels)
             iteration += 1
             now = self._clock()
             spent = self.training_seconds + now - begun
@@ -346,6 +366,12 @@ class _Training:
                     break
         self.engine.synchronize()
         self.training_seconds += self._clock() - begun
+
+    def _set_temperature(self, iteration: int) -> None:
+        if self.run.final_temperature is not None:
+            self.network.estimator = replace(
+                self.run.estimator, temperature=temperature_at(self.run, iteration)
+            )
 
     def _clock(self) -> float:
         """Seconds that stand still while step() waits for other runs, and that no change of the date moves."""
@@ -360,6 +386,7 @@ class _Training:
 
     def _evaluate(self) -> dict[str, float]:
         """Appends a row to the history, outside the training clock."""
+        self._set_temperature(int(self.network.iteration))
         # First, because it may leave: nothing of this evaluation is in a checkpoint then.
         accuracies = accuracy_columns(self.engine, self.run.estimator, self.splits, self._leave_if_asked)
         before = self.gates

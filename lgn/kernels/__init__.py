@@ -20,7 +20,7 @@ LOSS_UNIT = 2.0**-28
 
 
 class Engine(Protocol):
-    """Owns the optimiser (Adam, torch's defaults) of one network; the network's parameters are always current.
+    """Owns the optimiser of one network; the network's parameters are always current.
 
     together: networks that take every step together; waited: seconds that step() has waited for the others of them.
     """
@@ -43,7 +43,7 @@ class Engine(Protocol):
         """Returns when all work handed to the device is done."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32."""
+        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; nothing for plain descent."""
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
         """Takes the moments back; the step count is network.iteration."""
@@ -69,8 +69,9 @@ def make_engine(
     backend: str = "auto",
     device: str = "auto",
     threads: int = 1,
+    optimizer: str = "adam",
 ) -> Engine:
-    """The engine for this network. threads: of the numba backend; torch has its own setting.
+    """The engine for this network. threads: of the numba backend; torch has its own setting. optimizer: adam or sgd.
 
     Raises LgnError for a backend or device that cannot run here.
     """
@@ -78,14 +79,25 @@ def make_engine(
     if backend == "numba":
         from lgn.kernels.numba_engine import NumbaEngine
 
-        return NumbaEngine(network, thresholds, learning_rate, threads)
+        engine = NumbaEngine(network, thresholds, learning_rate, threads)
+        return _descending(engine, learning_rate, optimizer)
     if backend == "triton":
         from lgn.kernels.triton_engine import TritonEngine
 
-        return TritonEngine(network, thresholds, learning_rate, device)
+        engine = TritonEngine(network, thresholds, learning_rate, device)
+        return _descending(engine, learning_rate, optimizer)
     from lgn.kernels.reference import ReferenceEngine
 
-    return ReferenceEngine(network, thresholds, learning_rate, device)
+    return ReferenceEngine(network, thresholds, learning_rate, device, optimizer)
+
+
+def _descending(engine: KernelEngine, learning_rate: float, optimizer: str) -> Engine:
+    """The engine with the optimizer asked for: kernels have Adam fused in."""
+    if optimizer == "adam":
+        return engine
+    from lgn.kernels.gradient_descent import GradientDescent
+
+    return GradientDescent(engine, learning_rate)
 
 
 def resolve(backend: str, device: str) -> tuple[str, str]:

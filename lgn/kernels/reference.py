@@ -15,11 +15,19 @@ class ReferenceEngine:
     name = "torch"
     together, waited = 1, 0.0
 
-    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, device: str):
+    def __init__(
+        self,
+        network: LogicNetwork,
+        thresholds: np.ndarray,
+        learning_rate: float,
+        device: str,
+        optimizer: str = "adam",
+    ):
         self.network = network.to(device)
         self.device = device
         self.thresholds = torch.from_numpy(thresholds).to(device)
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
+        self.optimizer = kind(network.parameters(), lr=learning_rate)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
 
@@ -51,6 +59,8 @@ class ReferenceEngine:
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         moments = {}
+        if isinstance(self.optimizer, torch.optim.SGD):
+            return moments
         for layer, logits in enumerate(self.network.logits):
             state = self.optimizer.state.get(logits, {})
             moments[f"adam_m.{layer}"] = state.get("exp_avg", torch.zeros_like(logits)).detach().cpu()
@@ -58,7 +68,7 @@ class ReferenceEngine:
         return moments
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        for layer, logits in enumerate(self.network.logits):
+        for layer, logits in enumerate(self.network.logits if moments else ()):
             self.optimizer.state[logits] = {
                 "step": torch.tensor(float(self.network.iteration)),
                 "exp_avg": moments[f"adam_m.{layer}"].clone().to(self.device),
