@@ -1,13 +1,22 @@
 """A preset as the workflow needs it: tables, paths and command-line arguments of its runs."""
 
 import json
+import math
+from functools import cached_property
 
 import pandas as pd
 
-from lgn.config import Preset, Run, expand
+from lgn.config import Execution, Preset, Run, expand
+from lgn.memory import needed_bytes
 
-BYTES_A_GATE = 16 * 4 * 4
-"""Logits, two moments and gradients or weights, sixteen float32 each."""
+START_MINUTES = 10
+"""Room for what comes before and after training, on a slow shared file system: imports, compiling, data, the record."""
+
+STEP_SECONDS, IMAGE_SECONDS = 300e-9, 8e-9
+"""Time of a gate in a step, and for each image of it: about three times what Numba's kernels took on one thread."""
+
+SHORT_MINUTES = 60
+"""Trainings estimated below this may share one job of a cluster with others."""
 
 
 class Design:
@@ -22,7 +31,7 @@ class Design:
         """A row a run, the parts of its id as strings: what Paramspace makes paths of."""
         return pd.DataFrame([run.labels for run in self.runs.values()])
 
-    @property
+    @cached_property
     def table(self) -> pd.DataFrame:
         """A row a run: run_id, method and every setting."""
         rows = [
@@ -51,6 +60,14 @@ class Design:
         """A generous bound on a run's memory, in MiB."""
         return Setting([self.runs[run_hash]]).memory_mb
 
+    def minutes(self, run_hash: str) -> int:
+        """A generous bound on how long a run takes."""
+        return Setting([self.runs[run_hash]]).minutes
+
+    def group(self, run_hash: str) -> str | None:
+        """The group of jobs that a run belongs to, by its length."""
+        return Setting([self.runs[run_hash]]).group
+
 
 class Setting:
     """Runs that differ in their seeds only, as one call of `lgn train` trains them."""
@@ -73,9 +90,34 @@ class Setting:
 
     @property
     def memory_mb(self) -> int:
-        """A generous bound on their memory together, in MiB: Python with torch, the nets, a batch's activations."""
-        networks = sum(run.depth * run.width * (2 * BYTES_A_GATE + 8 * run.batch_size) for run in self.runs)
-        return 1500 + networks // 2**20
+        """A bound on their memory together, in whole hundreds of MiB."""
+        return 100 * math.ceil(needed_bytes(self.runs, "numba", "cpu") / (100 * 2**20))
+
+    @property
+    def minutes(self) -> int:
+        """A generous bound on how long they take one after another."""
+        return START_MINUTES + math.ceil(sum(training_seconds(run) for run in self.runs) / 60)
+
+    @property
+    def group(self) -> str | None:
+        """`short_trainings`, of which a profile may put several into one job; None for those that stay alone."""
+        return "short_trainings" if self.minutes < SHORT_MINUTES else None
+
+
+def training_seconds(run: Run) -> float:
+    """A conservative estimate for one thread, evaluations included, and no more than its time budget allows."""
+    lanes = -(-run.batch_size // 64) * 64
+    # 20,000: more test and validation images than any of the data sets has.
+    evaluated = run.evaluations * (run.train_evaluation_images + 20_000)
+    images = run.iterations * lanes + evaluated
+    seconds = run.depth * run.width * (run.iterations * STEP_SECONDS + images * IMAGE_SECONDS)
+    # The budget's clock stops while the run evaluates.
+    return seconds if run.time_budget_seconds is None else min(seconds, 1.25 * run.time_budget_seconds)
+
+
+def gpu_request(execution: Execution) -> dict[str, int | str]:
+    """Resources of a training that asks for a GPU by name; none for device auto, which takes what it finds."""
+    return {"gpu": 1, "gpu_manufacturer": "nvidia"} if execution.device.startswith("cuda") else {}
 
 
 def run_arguments(run: Run, **changed: object) -> list[str]:

@@ -1,3 +1,5 @@
+from lgn.design import gpu_request
+
 if preset.execution.seeds_together:
     # Rules made in a loop: the seeds of a setting have no name of their own that a wildcard could stand for.
     for setting in design.settings:
@@ -13,11 +15,15 @@ if preset.execution.seeds_together:
                 f"{RESULTS}/logs/train/{setting.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/train/{setting.name}.tsv"
+            group:
+                setting.group
             conda:
                 "../envs/lgn.yaml"
             threads: preset.execution.threads
             resources:
-                mem_mb=setting.memory_mb,
+                **gpu_request(preset.execution),
+                mem_mb=lambda wildcards, attempt, setting=setting: attempt * setting.memory_mb,
+                runtime=lambda wildcards, attempt, setting=setting: attempt * setting.minutes,
                 backend=preset.execution.backend,
                 device=preset.execution.device,
             params:
@@ -28,7 +34,7 @@ if preset.execution.seeds_together:
                 f"Training {setting.name}, seeds {setting.seeds}, together"
             shell:
                 "python -m lgn train {params.settings:q} --output {params.runs:q} --backend {resources.backend:q} "
-                "--device {resources.device:q} --threads {threads} 2>&1 | tee {log:q}"
+                "--device {resources.device:q} --threads {threads} --accept-diverged 2>&1 | tee {log:q}"
 
 else:
 
@@ -45,12 +51,16 @@ else:
             f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
         benchmark:
             f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
+        group:
+            lambda wildcards: design.group(wildcards.hash)
         conda:
             "../envs/lgn.yaml"
         threads: preset.execution.threads
         resources:
-            mem_mb=lambda wildcards: design.memory_mb(wildcards.hash),
             # Where a run executes changes no outcome: among the params it would train everything anew.
+            **gpu_request(preset.execution),
+            mem_mb=lambda wildcards, attempt: attempt * design.memory_mb(wildcards.hash),
+            runtime=lambda wildcards, attempt: attempt * design.minutes(wildcards.hash),
             backend=preset.execution.backend,
             device=preset.execution.device,
         params:
@@ -61,7 +71,7 @@ else:
             "temperature {wildcards.temperature}, seed {wildcards.seed}"
         shell:
             'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
-            "--device {resources.device:q} --threads {threads} 2>&1 | tee {log:q}"
+            "--device {resources.device:q} --threads {threads} --accept-diverged 2>&1 | tee {log:q}"
 
 
 rule runs:
