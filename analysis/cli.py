@@ -83,10 +83,18 @@ def _claims(options: argparse.Namespace) -> None:
 def _tables(options: argparse.Namespace) -> None:
     from analysis.claims import read_claims
     from analysis.output import write_table
+    from analysis.robust import robust_shown, robust_values
     from analysis.summary import claims_shown, summary_shown, summary_values
+    from analysis.survival import survival_shown, survival_values
 
-    values = summary_values(read_tables(options.results))
-    write_table("summary", summary_shown(values), options.output, values)
+    tables = read_tables(options.results)
+    for name, values_of, shown_of in (
+        ("summary", summary_values, summary_shown),
+        ("robust", robust_values, robust_shown),
+        ("time_to_target", survival_values, survival_shown),
+    ):
+        values = values_of(tables)
+        write_table(name, shown_of(values), options.output, values)
     shown = claims_shown(read_claims(options.results / "claims.json"))
     write_table("claims", shown.drop(columns="detail"), options.output, shown)
 

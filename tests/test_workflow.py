@@ -80,7 +80,7 @@ def test_a_bare_call_plans_the_default_preset():
     planned = jobs(done.stdout)
     assert done.returncode == 0, done.stdout
     assert planned["train"] == 60
-    assert sum(name in FIGURES for name in planned) == len(FIGURES) == 11
+    assert sum(name in FIGURES for name in planned) == len(FIGURES) == 14
 
 
 def test_one_command_ends_in_claims_tables_and_figures(finished):

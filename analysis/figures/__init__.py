@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.conditions import Setting
-from analysis.figures import gates, learning_curves, panels, speed, sweeps
+from analysis.figures import gates, learning_curves, panels, robust, speed, sweeps
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
@@ -34,6 +34,15 @@ FIGURES: dict[str, Kind] = {
     "accuracy_over_seconds": Kind(learning_curves.accuracy_over_seconds, learning_curves.needs, "any run"),
     "gap_over_training": Kind(learning_curves.gap_over_training, learning_curves.needs, "any run"),
     "speed_ratio": Kind(speed.speed_ratio, speed.needs, "DLGN and GLGN with seeds in common"),
+    "time_to_target": Kind(
+        robust.time_to_target, robust.needs_dlgn, "DLGN and another method, two seeds in common"
+    ),
+    "probability_of_improvement": Kind(
+        robust.probability_of_improvement, robust.needs_dlgn, "DLGN and another method, two seeds in common"
+    ),
+    "performance_profiles": Kind(
+        robust.performance_profiles, robust.needs_methods, "two methods with two seeds in common"
+    ),
     "temperature_sweep": Kind(
         sweeps.temperature_sweep, sweeps.needs_temperatures, "a method at two temperatures"
     ),

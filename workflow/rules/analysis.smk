@@ -57,8 +57,12 @@ rule tables:
         claims=report(f"{FIGURES}/claims.csv", caption="../report/tables.rst", category="Tables"),
         summary=report(f"{FIGURES}/summary.csv", caption="../report/tables.rst", category="Tables"),
         texts=expand(
-            "{folder}/{table}.{format}", folder=FIGURES, table=("claims", "summary"), format=("md", "tex")
+            "{folder}/{table}.{format}",
+            folder=FIGURES,
+            table=("claims", "summary", "robust", "time_to_target"),
+            format=("md", "tex"),
         ),
+        values=expand("{folder}/{table}.csv", folder=FIGURES, table=("robust", "time_to_target")),
     log:
         f"{RESULTS}/logs/tables.log",
     conda:
