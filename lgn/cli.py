@@ -1,4 +1,4 @@
-"""The command line: lgn train | evaluate | verify | fetch | design | keys. Each is one call of the library."""
+"""The command line: lgn train | evaluate | verify | probe | fetch | design | keys. Each is one call of the library."""
 
 import argparse
 import csv
@@ -77,6 +77,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_execution(verify)
     _add_data_dir(verify)
     verify.set_defaults(command=_verify)
+
+    probe = commands.add_parser(
+        "probe", help="print measurements of a record's weights, beyond accuracies, as CSV"
+    )
+    probe.add_argument("probe", help="hessian, lemma, plane, noise, layers or class_gates")
+    probe.add_argument("record", type=Path, help="directory of a record")
+    _add_data_dir(probe)
+    probe.set_defaults(command=_probe)
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
@@ -204,6 +212,18 @@ def _verify(options: argparse.Namespace) -> int:
         print(f"{verdict.run_id}: {verdict.level}: {verdict.details}", flush=True)
         differ |= verdict.level == DIFFERENT
     return 1 if differ else 0
+
+
+def _probe(options: argparse.Namespace) -> None:
+    import torch
+
+    from lgn.probes.record import probe_record
+
+    torch.set_num_threads(1)
+    rows = probe_record(options.probe, options.record, _data_dir(options))
+    writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -189,10 +190,17 @@ def _write_record(
     records.write_record(trained.directory, record, trained.history, gates, weights)
 
 
-def evaluate_record(
-    directory: Path, data_dir: Path, execution: Execution = Execution()
-) -> dict[str, tuple[float | None, float]]:
-    """Accuracies and gaps of a record's stored weights: column -> (as recorded, as measured now)."""
+class Trained(NamedTuple):
+    """What a record's weights are measured with: the run, its network, splits (evaluation_splits), thresholds."""
+
+    run: Run
+    network: LogicNetwork
+    splits: dict[str, tuple[np.ndarray, np.ndarray]]
+    thresholds: np.ndarray
+
+
+def restore(directory: Path, data_dir: Path) -> Trained:
+    """The network of a record as it was when training ended. Raises LgnError where record and data do not belong."""
     record = records.read_run(directory)
     run = parse_run(record["settings"], str(directory / "run.json"))
     dataset, encoder = _data(run, data_dir)
@@ -202,9 +210,17 @@ def evaluate_record(
         )
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
-    engine = _engine(run, network, encoder, execution)
-    columns = accuracy_columns(engine, run.estimator, evaluation_splits(run, dataset))
-    return {name: (record["final"].get(name), value) for name, value in columns.items()}
+    return Trained(run, network, evaluation_splits(run, dataset), encoder)
+
+
+def evaluate_record(
+    directory: Path, data_dir: Path, execution: Execution = Execution()
+) -> dict[str, tuple[float | None, float]]:
+    """Accuracies and gaps of a record's stored weights: column -> (as recorded, as measured now)."""
+    run, network, splits, encoder = restore(directory, data_dir)
+    columns = accuracy_columns(_engine(run, network, encoder, execution), run.estimator, splits)
+    recorded = records.read_run(directory)["final"]
+    return {name: (recorded.get(name), value) for name, value in columns.items()}
 
 
 def evaluation_splits(run: Run, dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:

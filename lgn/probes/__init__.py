@@ -1,0 +1,9 @@
+"""Measurements of a network at given logits, beyond the accuracies of training.
+
+hessian: trace of the loss's Hessian. lemma: the paper's Lemma 1 as an experiment. surface: the loss on a plane or line.
+perturbation: accuracy under noise on the logits, and layer by layer discretised. class_gates: gates by layer and class.
+curvature and taylor hold the derivatives behind them, common what all share.
+
+Each `run*` function takes a network, splits (name -> (images (n, pixels) uint8, labels (n,) int64)) and thresholds, and
+returns flat rows. All work on copies and draw from streams of their own: a probe never changes a training.
+"""

@@ -1,0 +1,36 @@
+"""`lgn probe` on a record: every probe prints rows of numbers, and what is no probe or no record is one line."""
+
+import csv
+import io
+
+import pytest
+from training_process import SETTINGS
+
+from lgn.cli import main
+from lgn.config import Execution, parse_run
+from lgn.probes.record import PROBES
+from lgn.training import train
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("probed") / "run"
+    settings = SETTINGS | {"depth": 2, "width": 50, "iterations": 200, "evaluations": 3}
+    train(parse_run(settings), directory, directory, Execution(backend="numba", device="cpu"))
+    return directory
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_a_probe_prints_a_table(record, capsys, probe):
+    assert main(["probe", probe, str(record)]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) >= 4 and len(rows[0]) >= 3
+    assert all(set(row) == set(rows[0]) and None not in row.values() for row in rows)
+
+
+def test_what_cannot_be_probed_is_one_line(record, capsys, tmp_path):
+    assert main(["probe", "soul", str(record)]) == 2
+    assert main(["probe", "hessian", str(tmp_path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"lgn: probe: 'soul' is unknown; allowed: {', '.join(PROBES)}"
+    assert second.startswith(f"lgn: {tmp_path / 'run.json'}: not a run record")
