@@ -18,7 +18,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-in
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
-	@echo "make figures     figures and tables of a preset from the records there are, no training"
+	@echo "make figures     figures and tables of the results kept here, no training; with PRESET=x those of results/x"
 	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
 	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
@@ -31,8 +31,13 @@ help:
 reproduce: $(CONFIG) $(READY)
 	$(SNAKEMAKE)
 
+ifeq ($(origin PRESET),file)
+figures: $(READY)
+	$(BIN)/python -m analysis redraw
+else
 figures: $(CONFIG) $(READY)
-	$(SNAKEMAKE) figures
+	$(SNAKEMAKE) figures tables
+endif
 
 report: $(CONFIG) $(READY)
 	$(SNAKEMAKE) --report results/$(PRESET)/report.html

@@ -1,4 +1,4 @@
-"""The command line: python -m analysis collect | claims | tables | figure | figures | summary, each one call."""
+"""The command line: python -m analysis collect | claims | tables | figure | figures | summary | keep | redraw."""
 
 import argparse
 import sys
@@ -51,6 +51,16 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
     one.set_defaults(command=_summary)
+
+    one = commands.add_parser("keep", help="tidy tables of a preset -> compressed, for a repository")
+    one.add_argument("--results", type=Path, required=True, help="results/<preset>")
+    one.add_argument("--output", type=Path, required=True, help="results/reference/<preset>")
+    one.set_defaults(command=_keep)
+
+    one = commands.add_parser("redraw", help="figures and tables of all kept presets, without training")
+    one.add_argument("--reference", type=Path, default=Path("results/reference"))
+    one.add_argument("--output", type=Path, default=Path("paper_figures/reference"))
+    one.set_defaults(command=_redraw)
     return parser
 
 
@@ -82,21 +92,10 @@ def _claims(options: argparse.Namespace) -> None:
 
 def _tables(options: argparse.Namespace) -> None:
     from analysis.claims import read_claims
-    from analysis.output import write_table
-    from analysis.robust import robust_shown, robust_values
-    from analysis.summary import claims_shown, summary_shown, summary_values
-    from analysis.survival import survival_shown, survival_values
+    from analysis.tables import write_tables
 
-    tables = read_tables(options.results)
-    for name, values_of, shown_of in (
-        ("summary", summary_values, summary_shown),
-        ("robust", robust_values, robust_shown),
-        ("time_to_target", survival_values, survival_shown),
-    ):
-        values = values_of(tables)
-        write_table(name, shown_of(values), options.output, values)
-    shown = claims_shown(read_claims(options.results / "claims.json"))
-    write_table("claims", shown.drop(columns="detail"), options.output, shown)
+    claims = read_claims(options.results / "claims.json")
+    write_tables(read_tables(options.results), claims, options.output)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -109,7 +108,7 @@ def _figures(options: argparse.Namespace) -> None:
     from analysis.figures import available_figures, write_figure
 
     tables = read_tables(options.results)
-    for name in available_figures(tables.runs):
+    for name in available_figures(tables.runs, tables.probes):
         for path in write_figure(name, tables, options.output):
             print(path)
 
@@ -119,3 +118,17 @@ def _summary(options: argparse.Namespace) -> None:
     from analysis.summary import final_summary
 
     print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))
+
+
+def _keep(options: argparse.Namespace) -> None:
+    from analysis.reference import keep
+
+    for path in keep(options.results, options.output):
+        print(path)
+
+
+def _redraw(options: argparse.Namespace) -> None:
+    from analysis.reference import redraw
+
+    paths = redraw(options.reference, options.output)
+    print(f"{len(paths)} files below {options.output}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.paper_values import TEMPERATURE
+from lgn.config import Run
 from lgn.methods import METHODS
 
 METHOD_COLUMNS = ("noise", "straight_through", "temperature")
@@ -21,9 +22,6 @@ BUDGET_COLUMNS = ("iterations", "time_budget_seconds", "evaluations", "train_eva
 
 PAPER_METHODS = tuple(METHODS)
 """The four methods of every legend, in its order."""
-
-_NOT_SETTINGS = ("run_id", "method", "status", "inputs", "unused_threshold", "data_sha256")
-_NOT_SETTINGS += ("record_version", "training_semantics")
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,7 @@ def recipe_text(recipe: dict[str, object]) -> str:
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
     """The columns of a runs table that are settings of the run."""
-    return [
-        name
-        for name in runs.columns
-        if name not in _NOT_SETTINGS and not name.startswith(("environment_", "final_"))
-    ]
+    return [name for name in runs.columns if name in Run.model_fields]
 
 
 def condition_columns(runs: pd.DataFrame) -> list[str]:
@@ -74,11 +68,15 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
     ]
     varied = [name for name in recipe if runs[name].nunique(dropna=False) > 1]
     # The value of most runs goes without saying; where two are as common, none does.
-    usual = {name: modes.iloc[0] for name in varied if len(modes := runs[name].mode()) == 1}
+    usual = {name: modes.iloc[0] for name in varied if len(modes := runs[name].mode(dropna=False)) == 1}
     found = []
     for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
         dataset, depth, width, *values = key
-        apart = {name: value for name, value in zip(varied, values, strict=True) if value != usual.get(name)}
+        apart = {
+            name: value
+            for name, value in zip(varied, values, strict=True)
+            if not (value == usual.get(name) or pd.isna(value))
+        }
         found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
     return found
 

@@ -5,8 +5,9 @@ Networks, NeurIPS 2025, arXiv:2506.07500v2. CIFAR-10, depth 12, width 256,000, s
 """
 
 CITATION = "Yousefi et al. 2025, arXiv:2506.07500"
-DATASET, DEPTH, WIDTH = "cifar10", 12, 256_000
+DATASET, DEPTH, WIDTH, THRESHOLDS = "cifar10", 12, 256_000, 31
 SCALE = "CIFAR-10, depth 12, width 256,000, one seed"
+SHORT_SCALE = "CIFAR-10, 12 x 256k, 1 seed"
 
 SPEED_UP_SECONDS = 4.5
 SPEED_UP_ITERATIONS = 4.75
@@ -34,3 +35,11 @@ TEMPERATURE_SWEEP = (
     (1.00, 0.578, 0.575, 918_000),
     (2.00, 0.490, 0.480, 1_342_000),
 )
+
+OFFICIAL_EVALUATION_INTERVAL = 2000
+"""Iterations between evaluations in the official code (main.py), inside its clock."""
+
+OFFICIAL_PASSES = (2, 3)
+"""How often it then classifies all training images (train mode, eval mode) and all test images (bit-packed too)."""
+
+OFFICIAL_BATCH = 128

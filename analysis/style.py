@@ -44,6 +44,8 @@ _PURPLE, _SKY, _GREY = "#CC79A7", "#56B4E9", "#555555"
 
 NEUTRAL = _GREY
 BAND = {"alpha": 0.18, "linewidth": 0}
+STAR = {"marker": "*", "markersize": 8, "color": "none", "markeredgecolor": "black", "linestyle": "none"}
+"""A cited number, and nothing else, is a star with a black edge."""
 
 
 @dataclass(frozen=True)

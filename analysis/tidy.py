@@ -9,6 +9,9 @@ from lgn.errors import LgnError
 
 TABLES = ("runs", "history", "layers", "gates", "entropies")
 
+PROBE = "probe_"
+"""Begins the name of a probe's table."""
+
 
 class Tables:
     """Columns: see analysis.collect. Every table has a run_id. Each is read when first asked for: few need all."""
@@ -16,25 +19,46 @@ class Tables:
     def __init__(self, results: Path):
         self.results = results
 
+    def path(self, name: str) -> Path:
+        """<name>.csv, or <name>.csv.xz where results are kept. Raises LgnError where it is missing."""
+        path = self.results / f"{name}.csv"
+        found = [p for p in (path, path.with_name(f"{path.name}.xz")) if p.is_file()]
+        if not found:
+            raise LgnError(
+                f"{path}: is missing; allowed: a folder that `python -m analysis collect` has filled"
+            )
+        return found[0]
+
     @cached_property
     def runs(self) -> pd.DataFrame:
-        return _read(self.results / "runs.csv")
+        return _read(self.path("runs"))
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        return _read_rows(self.results / "history.csv")
+        return _read_rows(self.path("history"))
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        return _read_rows(self.results / "layers.csv")
+        return _read_rows(self.path("layers"))
 
     @cached_property
     def gates(self) -> pd.DataFrame:
-        return _read_rows(self.results / "gates.csv")
+        return _read_rows(self.path("gates"))
 
     @cached_property
     def entropies(self) -> pd.DataFrame:
-        return _read_rows(self.results / "entropies.csv")
+        return _read_rows(self.path("entropies"))
+
+    @cached_property
+    def probes(self) -> list[str]:
+        """Names of the probes whose tables are there."""
+        return sorted(
+            path.name.removeprefix(PROBE).split(".")[0] for path in self.results.glob(f"{PROBE}*.csv*")
+        )
+
+    def probe(self, name: str) -> pd.DataFrame:
+        """A probe's table: run_id, iteration, and the columns of its rows (see lgn.probes)."""
+        return _read_rows(self.path(f"{PROBE}{name}"))
 
 
 def read_tables(results: Path) -> Tables:
@@ -42,12 +66,10 @@ def read_tables(results: Path) -> Tables:
 
     One that cannot be read raises it when it is asked for.
     """
-    for path in (results / f"{name}.csv" for name in TABLES):
-        if not path.is_file():
-            raise LgnError(
-                f"{path}: is missing; allowed: a folder that `python -m analysis collect` has filled"
-            )
-    return Tables(results)
+    tables = Tables(results)
+    for name in TABLES:
+        tables.path(name)
+    return tables
 
 
 def _read_rows(path: Path) -> pd.DataFrame:

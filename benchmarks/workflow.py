@@ -143,7 +143,7 @@ def _copy(content: tuple, run: Run, directory: Path) -> None:
     record, history, gates, weights = content
     directory.mkdir(parents=True)
     named = record | {"run_id": run.run_id, "settings": run.model_dump()}
-    write_record(directory, named, history, gates, weights)
+    write_record(directory, named, history, gates, weights, {})
 
 
 def python(module: str, *arguments: object) -> list[str]:

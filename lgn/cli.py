@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -54,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_execution(train)
     train.add_argument(
+        "--snapshots", type=int, default=0, help="how often before the end to store the logits, for probes"
+    )
+    train.add_argument(
         "--accept-diverged",
         action="store_true",
         help=f"a run whose loss became NaN has a record; without this the exit status is {DIVERGED} then",
@@ -81,8 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     probe = commands.add_parser(
         "probe", help="print measurements of a record's weights, beyond accuracies, as CSV"
     )
-    probe.add_argument("probe", help="hessian, lemma, plane, noise, layers or class_gates")
+    probe.add_argument("probe", help="hessian, lemma, plane, line, noise, layers or class_gates")
     probe.add_argument("record", type=Path, help="directory of a record")
+    probe.add_argument("other", type=Path, nargs="?", help="for a line: the record at its other end")
+    probe.add_argument("--output", type=Path, help="write the CSV to this file")
     _add_data_dir(probe)
     probe.set_defaults(command=_probe)
 
@@ -110,8 +116,8 @@ def _add_execution(parser: argparse.ArgumentParser) -> None:
 def _execution(options: argparse.Namespace):
     from lgn.config import parse_execution
 
-    stated = {"backend": options.backend, "device": options.device, "threads": options.threads}
-    return parse_execution(stated, "lgn")
+    names = ("backend", "device", "threads", "snapshots")
+    return parse_execution({name: value for name, value in vars(options).items() if name in names}, "lgn")
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -218,12 +224,18 @@ def _probe(options: argparse.Namespace) -> None:
     import torch
 
     from lgn.probes.record import probe_record
+    from lgn.storage import write_bytes
 
     torch.set_num_threads(1)
-    rows = probe_record(options.probe, options.record, _data_dir(options))
-    writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    rows = probe_record(options.probe, options.record, _data_dir(options), options.other)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
+    if options.output:
+        write_bytes(options.output, text.getvalue().encode())
+    else:
+        print(text.getvalue(), end="")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -189,6 +190,10 @@ class Run(BaseModel):
         return "_".join(f"{name}~{value}" for name, value in self.labels.items())
 
 
+Probe = Literal["hessian", "lemma", "plane", "line", "noise", "layers", "class_gates"]
+"""Measurements of weights, see lgn.probes; named here because a preset asks for them."""
+
+
 class Sweep(BaseModel):
     """One ablation: `set` overrides the base run, `vary` takes the product of its lists.
 
@@ -202,6 +207,9 @@ class Sweep(BaseModel):
         dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")
     ] = {}
     seeds: Annotated[list[int] | None, Field(min_length=1, description="this sweep's own seeds")] = None
+    probes: Annotated[
+        list[Probe], Field(description="what is measured of these runs' weights when they have trained")
+    ] = []
 
 
 class Execution(BaseModel):
@@ -225,6 +233,14 @@ class Execution(BaseModel):
             description="one job trains all seeds of a setting: small networks that share a GPU in one launch"
         ),
     ] = False
+    snapshots: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1000,
+            description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+        ),
+    ] = 0
 
 
 class Preset(BaseModel):
@@ -299,16 +315,29 @@ def expand(preset: Preset, where: str = "config") -> list[Run]:
         raise LgnError(f"{where}: sweeps: make {planned} runs; allowed: at most {MOST_RUNS}")
     runs: dict[str, Run] = {}
     for index, sweep in enumerate(preset.sweeps):
-        place = f"{where}: sweeps[{index}]"
-        for values in itertools.product(*sweep.vary.values()):
-            stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
-            if "seed" in stated or "seed" in preset.base:
-                raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
-            settings = preset.base | _spell_out_method(stated, place)
-            for seed in sweep.seeds or preset.seeds:
-                run = parse_run(settings | {"seed": seed}, place)
-                runs.setdefault(run.hash, run)
+        for run in _sweep_runs(preset, sweep, f"{where}: sweeps[{index}]"):
+            runs.setdefault(run.hash, run)
     return list(runs.values())
+
+
+def probed(preset: Preset) -> dict[Probe, list[Run]]:
+    """probe -> the runs of the sweeps that ask for it, each once."""
+    runs: dict[Probe, dict[str, Run]] = {}
+    for index, sweep in enumerate(preset.sweeps):
+        for run in _sweep_runs(preset, sweep, f"sweeps[{index}]") if sweep.probes else []:
+            for probe in sweep.probes:
+                runs.setdefault(probe, {}).setdefault(run.hash, run)
+    return {probe: list(several.values()) for probe, several in runs.items()}
+
+
+def _sweep_runs(preset: Preset, sweep: Sweep, place: str) -> Iterator[Run]:
+    for values in itertools.product(*sweep.vary.values()):
+        stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
+        if "seed" in stated or "seed" in preset.base:
+            raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
+        settings = preset.base | _spell_out_method(stated, place)
+        for seed in sweep.seeds or preset.seeds:
+            yield parse_run(settings | {"seed": seed}, place)
 
 
 def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from lgn.config import Execution, Preset, Run, expand
+from lgn.config import Execution, Preset, Run, expand, probed
 from lgn.memory import needed_bytes
+from lgn.methods import METHODS
 
 START_MINUTES = 10
 """Room for what comes before and after training, on a slow shared file system: imports, compiling, data, the record."""
@@ -51,6 +52,25 @@ class Design:
         for run in self.runs.values():
             found.setdefault(run.model_copy(update={"seed": 0}).hash, []).append(run)
         return [Setting(runs) for runs in found.values()]
+
+    @cached_property
+    def probes(self) -> dict[str, dict[str, str]]:
+        """probe -> run_id of each run it measures -> run_id of the DLGN it is joined to ("" but for the probe line).
+
+        A line needs a DLGN that differs from its run in the method alone; a run without one is left out.
+        """
+        found = {
+            probe: {run.run_id: self._partner(run) if probe == "line" else "" for run in runs}
+            for probe, runs in probed(self.preset).items()
+        }
+        if "line" in found:
+            found["line"] = {run_id: partner for run_id, partner in found["line"].items() if partner}
+        return {probe: runs for probe, runs in found.items() if runs}
+
+    def _partner(self, run: Run) -> str:
+        dlgn = run.model_copy(update=METHODS["dlgn"])
+        found = self.runs.get(dlgn.hash)
+        return found.run_id if found and run.method != "dlgn" else ""
 
     def arguments(self, run_hash: str) -> list[str]:
         """key=value arguments of `lgn train` for one run."""

@@ -24,6 +24,12 @@ def entropies(logits: np.ndarray) -> np.ndarray:
     return np.log(total) - (weights * shifted).sum(-1) / total
 
 
+def snapshot_schedule(schedule: np.ndarray, snapshots: int) -> np.ndarray:
+    """So many of the iterations of a schedule, from its first on and evenly over its rows, never the last: int64."""
+    positions = np.linspace(0, len(schedule) - 1, snapshots, endpoint=False)
+    return schedule[np.unique(positions.astype(int))]
+
+
 def unused_threshold(initial_entropies: np.ndarray) -> float:
     """The entropy, in nats, above which a neuron counts as unused: the 1st percentile at that initialisation."""
     return float(np.quantile(initial_entropies, UNUSED_QUANTILE))

@@ -1,5 +1,7 @@
 """A finished run's record on disk: history.csv, gates.npz, weights.safetensors and, last, run.json with their digests.
 
+Where snapshots were asked for, snapshots.safetensors holds the logits of earlier iterations.
+
 A record that has run.json is whole.
 """
 
@@ -17,6 +19,8 @@ from lgn.checkpoint import CHECKPOINT, contiguous, read_tensors
 from lgn.errors import LgnError
 from lgn.storage import sha256, write_bytes, write_json
 
+SNAPSHOTS = "snapshots.safetensors"
+
 
 def write_record(
     directory: Path,
@@ -24,10 +28,12 @@ def write_record(
     history: list[dict[str, float]],
     gates: dict[str, np.ndarray],
     weights: dict[str, torch.Tensor],
+    snapshots: dict[int, torch.Tensor],
 ) -> None:
     """Writes a finished run and removes its checkpoint. gates: arrays of gates.npz; weights: the network's state.
 
-    run.json is `record` and the digests of the other files. Raises LgnError where a file cannot be written.
+    snapshots: iteration -> logits (depth, width, 16) float32. run.json is `record` and the digests of the other files.
+    Raises LgnError where a file cannot be written.
     """
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **gates)
@@ -36,6 +42,8 @@ def write_record(
         "gates.npz": arrays.getvalue(),
         "history.csv": _csv(history),
     }
+    if snapshots:
+        files[SNAPSHOTS] = save({str(iteration): logits for iteration, logits in snapshots.items()})
     for name, content in files.items():
         write_bytes(directory / name, content)
     digests = {name: sha256(content) for name, content in sorted(files.items())}
@@ -57,9 +65,23 @@ def read_run(directory: Path) -> dict:
 
 def read_weights(directory: Path) -> dict[str, torch.Tensor]:
     """The network's state of a finished run. Raises LgnError naming the file where it is not what run.json says."""
-    path = Path(directory) / "weights.safetensors"
+    return _checked_tensors(Path(directory) / "weights.safetensors")
+
+
+def read_snapshots(directory: Path) -> dict[int, torch.Tensor]:
+    """iteration -> logits (depth, width, 16) float32 that a run stored before its end, in order; often none.
+
+    Raises LgnError as read_weights does.
+    """
+    if SNAPSHOTS not in read_run(directory).get("files", {}):
+        return {}
+    tensors = _checked_tensors(Path(directory) / SNAPSHOTS)
+    return {iteration: tensors[str(iteration)] for iteration in sorted(map(int, tensors))}
+
+
+def _checked_tensors(path: Path) -> dict[str, torch.Tensor]:
     tensors, _ = read_tensors(path, "train the run again")
-    expected = read_run(directory).get("files", {}).get(path.name)
+    expected = read_run(path.parent).get("files", {}).get(path.name)
     if sha256(path.read_bytes()) != expected:
         raise LgnError(f"{path}: is not the file that run.json was written with; train the run again")
     return tensors

@@ -31,6 +31,9 @@ from lgn.versions import RECORD_VERSION, TRAINING_SEMANTICS
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
 """At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
 
+_SNAPSHOT = "snapshot_"
+"""Begins the name of a snapshot's tensor in a checkpoint; the iteration ends it."""
+
 Progress = Callable[[int, dict[str, float] | None], None]
 """Called with the iteration reached, and with the history row where one was just made."""
 
@@ -155,7 +158,7 @@ def _train_on(
     """Trains a run's engine to the end and writes the record."""
     make_folder(directory)
     with only_process(directory):
-        trained = _Training(run, dataset, engine, directory, progress or _silent, stop)
+        trained = _Training(run, dataset, engine, directory, progress or _silent, stop, execution.snapshots)
         trained.resume()
         with trained.stop.watched():
             status = trained.train()
@@ -187,7 +190,7 @@ def _write_record(
         "initial_entropies": trained.initial_entropies.astype(np.float32),
     }
     weights = {name: tensor.cpu() for name, tensor in engine.network.state_dict().items()}
-    records.write_record(trained.directory, record, trained.history, gates, weights)
+    records.write_record(trained.directory, record, trained.history, gates, weights, trained.snapshots)
 
 
 class Trained(NamedTuple):
@@ -268,6 +271,7 @@ class _Training:
         directory: Path,
         progress: Progress,
         stop: StopRequest | None,
+        snapshots: int,
     ):
         self.run, self.engine, self.directory = run, engine, directory
         self.progress, self.stop = progress, StopRequest() if stop is None else stop
@@ -281,7 +285,10 @@ class _Training:
             "run_id": run.run_id,
             "semantics": TRAINING_SEMANTICS,
             "data_sha256": dataset.sha256,
+            "snapshots": snapshots,
         }
+        self.snapshot_iterations = metrics.snapshot_schedule(self.schedule, snapshots)
+        self.snapshots: dict[int, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
         self.loss_sum, self.loss_count = 0.0, 0
         self.training_seconds = 0.0
@@ -324,6 +331,8 @@ class _Training:
         self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
         self.gates = tensors.pop("gates").numpy()
+        for name in [name for name in tensors if name.startswith(_SNAPSHOT)]:
+            self.snapshots[int(name.removeprefix(_SNAPSHOT))] = tensors.pop(name)
         optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
         self.network.load_state_dict(tensors)
         self.engine.load_optimizer_state(optimizer)
@@ -341,6 +350,7 @@ class _Training:
             "loss_count": self.loss_count,
         }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
+        tensors |= {f"{_SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()}
         checkpoint.write_checkpoint(self.directory, state, tensors | {"gates": torch.from_numpy(self.gates)})
         now = time.perf_counter()
         self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
@@ -419,6 +429,8 @@ class _Training:
         row |= metrics.entropy_columns(self.entropies, self.unused_threshold)
         row["gate_change_share"] = float((self.gates != before).mean()) if self.history else math.nan
         self.history.append(row)
+        if row["iteration"] in self.snapshot_iterations:
+            self.snapshots[row["iteration"]] = torch.stack([x.detach().cpu() for x in self.network.logits])
         self.progress(row["iteration"], row)
         return row
 

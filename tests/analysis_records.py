@@ -82,7 +82,9 @@ def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, *
     }
     directory = runs / run.run_id
     directory.mkdir(parents=True)
-    records.write_record(directory, record, rows, gates, {"iteration": torch.zeros((), dtype=torch.int64)})
+    records.write_record(
+        directory, record, rows, gates, {"iteration": torch.zeros((), dtype=torch.int64)}, {}
+    )
     return directory
 
 

@@ -1,6 +1,8 @@
 """Every figure from a small made-up study: which are available, what they show, and that their bytes repeat."""
 
+import functools
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from analysis.tidy import Tables, read_tables
 from lgn.config import Preset
 from lgn.design import Design
 from lgn.errors import LgnError
+from lgn.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +31,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_study(folder / "runs")
+    # Another width and depth: a map. All methods, or panels of those missing would have no axes.
+    for method, depth, width in itertools.product(METHODS, (4, 5), (20, 30)):
+        write_run(folder / "runs", method, 0, depth=depth, width=width)
     collect(folder / "runs", folder)
     return folder
 
@@ -37,6 +43,7 @@ def tables(study) -> Tables:
     return read_tables(study)
 
 
+@functools.cache
 def drawn(name, tables):
     with style.styled():
         return draw(name, tables)

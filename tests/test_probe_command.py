@@ -23,8 +23,11 @@ def record(tmp_path_factory):
 @pytest.mark.parametrize("probe", PROBES)
 def test_a_probe_prints_a_table(record, capsys, probe):
     assert main(["probe", probe, str(record)]) == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert len(rows) >= 4 and len(rows[0]) >= 3
+    printed = capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert main(["probe", probe, str(record), "--output", str(record / "rows.csv")]) == 0
+    assert (record / "rows.csv").read_text() == printed
+    assert len(rows) >= 2 and len(rows[0]) >= 3
     assert all(set(row) == set(rows[0]) and None not in row.values() for row in rows)
 
 
@@ -32,5 +35,8 @@ def test_what_cannot_be_probed_is_one_line(record, capsys, tmp_path):
     assert main(["probe", "soul", str(record)]) == 2
     assert main(["probe", "hessian", str(tmp_path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first == f"lgn: probe: 'soul' is unknown; allowed: {', '.join(PROBES)}"
+    assert (
+        first
+        == f"lgn: probe: 'soul' of one record is unknown; allowed: {', '.join(PROBES)} of one, line of two"
+    )
     assert second.startswith(f"lgn: {tmp_path / 'run.json'}: not a run record")

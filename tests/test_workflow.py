@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.figures import FIGURES
+from analysis.figures import FIGURES, available_figures
+from lgn.config import parse_preset
+from lgn.design import Design
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,8 +26,8 @@ TINY = {
         "batch_size": 16, "iterations": 40, "evaluations": 8,
     },
     "seeds": [0, 1],
-    "sweeps": [{"vary": {"method": ["dlgn", "glgn"]}}],
-    "execution": {"backend": "torch"},
+    "sweeps": [{"vary": {"method": ["dlgn", "glgn"]}, "probes": ["line"]}],
+    "execution": {"backend": "torch", "snapshots": 2},
 }  # fmt: skip
 
 
@@ -57,6 +59,12 @@ def jobs(output):
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
+def figures_of(preset):
+    """Names of the figures that a preset has the runs and probes for."""
+    design = Design(parse_preset(preset))
+    return set(available_figures(design.table, design.probes))
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
@@ -80,7 +88,9 @@ def test_a_bare_call_plans_the_default_preset():
     planned = jobs(done.stdout)
     assert done.returncode == 0, done.stdout
     assert planned["train"] == 60
-    assert sum(name in FIGURES for name in planned) == len(FIGURES) == 14
+    preset = yaml.safe_load((ROOT / "config/default.yaml").read_text())
+    assert {name for name in planned if name in FIGURES} == figures_of(preset)
+    assert planned["probe"] == sum(map(len, Design(parse_preset(preset)).probes.values())) > 50
 
 
 def test_one_command_ends_in_claims_tables_and_figures(finished):
@@ -273,19 +283,20 @@ def test_conda_environment_has_the_pinned_versions():
 
 
 def test_the_smoke_preset_run_twice_makes_the_same_records(tmp_path):
-    """The whole pipeline, twice from nothing: weights and gates byte for byte, history but for the clocks."""
+    """The whole pipeline from nothing, then its trainings: weights and gates byte for byte, history but for clocks."""
     preset = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
-    for name in ("first", "second"):
-        done = snakemake(tmp_path / name, preset=preset)
+    for name, targets in {"first": (), "second": ("runs",)}.items():
+        done = snakemake(tmp_path / name, *targets, preset=preset)
         assert done.returncode == 0, done.stdout
     runs = sorted((tmp_path / "first/results/smoke/runs").iterdir())
     assert len(runs) == 14
     for run in runs:
         again = tmp_path / "second/results/smoke/runs" / run.name
-        for name in ("weights.safetensors", "gates.npz"):
+        for name in ("weights.safetensors", "gates.npz", "snapshots.safetensors"):
             assert (run / name).read_bytes() == (again / name).read_bytes(), (run.name, name)
         assert history_without_clocks(run) == history_without_clocks(again)
-    assert len(list((tmp_path / "first/paper_figures/smoke").glob("*.pdf"))) == len(FIGURES)
+    drawn = {path.stem for path in (tmp_path / "first/paper_figures/smoke").glob("*.pdf")}
+    assert drawn == figures_of(preset) and len(drawn) > 15
 
 
 def history_without_clocks(run):
@@ -303,4 +314,4 @@ def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
     planned = snakemake(tmp_path / "plan", "--dry-run", "figures", "tables", preset=preset)
     assert planned.returncode == 0, planned.stdout
     assert "train" not in jobs(planned.stdout)
-    assert set(FIGURES) <= set(jobs(planned.stdout))
+    assert figures_of(preset) <= set(jobs(planned.stdout))

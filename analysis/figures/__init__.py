@@ -4,7 +4,7 @@ Each has a `needs` that takes a runs table, or a design before anything ran, and
 none of them means that the figure is not in this preset.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,19 +13,25 @@ from matplotlib.figure import Figure
 
 from analysis import style
 from analysis.conditions import Setting
-from analysis.figures import gates, learning_curves, panels, robust, speed, sweeps
+from analysis.figures import fairness, gates, grids, learning_curves, panels, robust, speed, sweeps
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One figure: how it is drawn, which settings it draws, and what a preset must have for it, in words."""
+    """One figure: how it is drawn, which settings it draws, and what a preset must have for it, in words.
+
+    probe: the probe whose table it draws, if any.
+    """
 
     draw: Callable[[Tables, list[Setting]], Figure]
     needs: Callable[[pd.DataFrame], list[Setting]]
     wants: str
+    probe: str = ""
 
+
+_MAP = "DLGN and GLGN at two depths and two widths each, at one recipe"
 
 FIGURES: dict[str, Kind] = {
     "accuracy_over_iterations": Kind(
@@ -34,6 +40,7 @@ FIGURES: dict[str, Kind] = {
     "accuracy_over_seconds": Kind(learning_curves.accuracy_over_seconds, learning_curves.needs, "any run"),
     "gap_over_training": Kind(learning_curves.gap_over_training, learning_curves.needs, "any run"),
     "speed_ratio": Kind(speed.speed_ratio, speed.needs, "DLGN and GLGN with seeds in common"),
+    "fair_comparison": Kind(fairness.fair_comparison, fairness.needs, "DLGN and GLGN with seeds in common"),
     "time_to_target": Kind(
         robust.time_to_target, robust.needs_dlgn, "DLGN and another method, two seeds in common"
     ),
@@ -43,6 +50,12 @@ FIGURES: dict[str, Kind] = {
     "performance_profiles": Kind(
         robust.performance_profiles, robust.needs_methods, "two methods with two seeds in common"
     ),
+    "map_best": Kind(grids.map_best, grids.needs, _MAP),
+    "map_accuracy": Kind(grids.map_accuracy, grids.needs, _MAP),
+    "map_claims": Kind(grids.map_claims, grids.needs, _MAP),
+    "map_takeoff": Kind(grids.map_takeoff, grids.needs, _MAP),
+    "map_gap": Kind(grids.map_gap, grids.needs, _MAP),
+    "map_unused": Kind(grids.map_unused, grids.needs, _MAP),
     "temperature_sweep": Kind(
         sweeps.temperature_sweep, sweeps.needs_temperatures, "a method at two temperatures"
     ),
@@ -57,9 +70,20 @@ FIGURES: dict[str, Kind] = {
 }
 
 
-def available_figures(runs: pd.DataFrame) -> list[str]:
-    """Names of the figures that a runs table, or a design, has the runs for."""
-    return [name for name, kind in FIGURES.items() if kind.needs(runs)]
+def available_figures(runs: pd.DataFrame, probes: Collection[str] = ()) -> list[str]:
+    """Names of the figures that a runs table, or a design, and its probes have the rows for."""
+    # Many figures need the same, and of a large preset that takes a while to find out.
+    met = {needs for needs in {kind.needs for kind in FIGURES.values()} if needs(runs)}
+    return [
+        name
+        for name, kind in FIGURES.items()
+        if (not kind.probe or kind.probe in probes) and kind.needs in met
+    ]
+
+
+def needs_probe(name: str) -> bool:
+    """Whether a figure draws a probe's table."""
+    return bool(_kind(name).probe)
 
 
 def figure_sources(name: str) -> list[str]:

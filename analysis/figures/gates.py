@@ -6,11 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from analysis import paper_values
 from analysis.collect import ENTROPY_BINS
 from analysis.conditions import Setting
 from analysis.figures.panels import (
+    cited_handle,
     count_axis,
     draw_band,
+    draw_cited,
     grid,
     layer_axis,
     markers,
@@ -92,6 +95,7 @@ def unused_share(tables: Tables, found: list[Setting]) -> Figure:
             draw_band(row[0], *(values[keep] for values in curve), look, **style, **markers(int(keep.sum())))
             layers, values = _layer_values(tables.layers, condition, "last", "unused_share")
             draw_band(row[1], layers, *mean_interval(values), look, **style)
+        draw_cited(row[0], paper_values.UNUSED_SHARE, shown)
         count_axis(row[0])
         row[0].set_xlabel("iterations")
         row[0].set_ylabel("unused gates")
@@ -100,7 +104,7 @@ def unused_share(tables: Tables, found: list[Setting]) -> Figure:
         layer_axis(row[1], setting.depth)
         row[0].set_ylim(-0.03, 1.03)
         percent_axis(row[0].yaxis)
-    method_legend(figure, methods, lines=True)
+    method_legend(figure, methods, [cited_handle(figure, "paper")], lines=True)
     return figure
 
 

@@ -4,11 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis import paper_values
 from analysis.comparisons import chance
 from analysis.conditions import Setting, settings
 from analysis.figures.panels import (
+    cited_handle,
     count_axis,
     draw_band,
+    draw_cited,
     markers,
     mean_curve,
     method_legend,
@@ -56,6 +59,8 @@ def _accuracy(tables: Tables, found: list[Setting], x: str, label: str) -> Figur
                 )
                 draw_band(axes, *(values[keep] for values in curve), look, linestyle=line, **marked)
         axes.axhline(chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
+        if setting.dataset == paper_values.DATASET:
+            draw_cited(axes, paper_values.FINAL_ACCURACY, shown)
         count_axis(axes)
         axes.set_xlabel(label)
         axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
@@ -66,6 +71,8 @@ def _accuracy(tables: Tables, found: list[Setting], x: str, label: str) -> Figur
         Line2D([], [], color=NEUTRAL, linestyle="--", linewidth=1.0, label="soft"),
         Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.7, label="chance"),
     ]
+    if any(setting.dataset == paper_values.DATASET for setting in found):
+        extra.append(cited_handle(figure, "paper, discrete"))
     method_legend(figure, methods, extra)
     return figure
 
@@ -83,9 +90,10 @@ def gap_over_training(tables: Tables, found: list[Setting]) -> Figure:
             x, mean, low, high = (values[keep] for values in curve)
             style = {"linestyle": look.line, "marker": look.marker, **markers(len(x))}
             draw_band(axes, x, 100 * mean, 100 * low, 100 * high, look, **style)
+        draw_cited(axes, {method: 100 * gap for method, gap in paper_values.GAP.items()}, shown)
         count_axis(axes)
         axes.set_xlabel("iterations")
         axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
     panels[0].set_ylabel("discretization gap\n(percentage points)")
-    method_legend(figure, methods, lines=True)
+    method_legend(figure, methods, [cited_handle(figure, "paper")], lines=True)
     return figure

@@ -1,5 +1,6 @@
 """What the figures share: a grid of panels, bands over seeds, titles and legends."""
 
+import textwrap
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -9,13 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 
-from analysis import measures
+from analysis import measures, paper_values
 from analysis.comparisons import histories
 from analysis.conditions import PAPER_METHODS, Setting
 from analysis.statistics import mean_interval
-from analysis.style import BAND, COLUMN, PAGE, MethodStyle, method_style
+from analysis.style import BAND, COLUMN, PAGE, STAR, MethodStyle, method_style
 
 WRAP = 3
+_LABEL = 18
+"""Characters of a legend's label in a one-column figure."""
 
 
 def grid(
@@ -82,6 +85,22 @@ def draw_band(
     axes.plot(x, mean, color=look.color, **line)
     if np.isfinite(low).any():
         axes.fill_between(x, low, high, color=look.color, **BAND)
+
+
+def draw_cited(axes: Axes, values: dict[str, float], methods: Iterable[str]) -> None:
+    """The paper's value, at the end of training, of each of these methods: stars of its colour on the right edge."""
+    for method in filter(values.__contains__, methods):
+        axes.plot(
+            1, values[method], transform=axes.get_yaxis_transform(), clip_on=False, zorder=5,
+            **STAR | {"markerfacecolor": method_style(method).color},
+        )  # fmt: skip
+
+
+def cited_handle(figure: Figure, what: str) -> Line2D:
+    """Explains the stars of a figure, with the scale they were measured at; in lines where a column is narrow."""
+    label = f"{what} (cited: {paper_values.SHORT_SCALE})"
+    narrow = figure.get_figwidth() <= COLUMN
+    return Line2D([], [], label=textwrap.fill(label, _LABEL) if narrow else label, **STAR)
 
 
 def markers(points: int) -> dict:

@@ -7,13 +7,12 @@ from matplotlib.lines import Line2D
 
 from analysis import comparisons, paper_values
 from analysis.conditions import Setting, comparable, settings, shared_seeds
-from analysis.figures.panels import log_axis, panel_row, percent_axis, setting_title
-from analysis.style import BAND, NEUTRAL, method_style
+from analysis.figures.panels import cited_handle, log_axis, panel_row, percent_axis, setting_title
+from analysis.style import BAND, NEUTRAL, STAR, method_style
 from analysis.tidy import Tables
 
 TARGET_STEP = 0.01
 _LINES = {"iterations": "-", "seconds": "--"}
-_STAR = {"marker": "*", "markersize": 8, "color": "none", "markeredgecolor": "black"}
 _BOUND = {"markersize": 3, "markeredgewidth": 0.6, "linestyle": "none"}
 
 
@@ -42,7 +41,7 @@ def speed_ratio(tables: Tables, found: list[Setting]) -> Figure:
             _draw_ratio(axes, targets, comparisons.speed_up(baseline, other, unit, targets), look.color, line)
         axes.axhline(1, color=NEUTRAL, linewidth=0.8)
         axes.axvline(best, color=method_style("dlgn").color, linewidth=0.9, linestyle=":")
-        axes.plot(best, paper_values.SPEED_UP_ITERATIONS, **_STAR)
+        axes.plot(best, paper_values.SPEED_UP_ITERATIONS, **STAR)
         axes.set_yscale("log")
         log_axis(axes.yaxis, lambda value: f"{value:g}x")
         percent_axis(axes.xaxis)
@@ -50,7 +49,7 @@ def speed_ratio(tables: Tables, found: list[Setting]) -> Figure:
         axes.set_title(setting_title(setting, [dlgn[dlgn["seed"].isin(seeds)]]))
     panels[0].set_ylabel("DLGN's time over GLGN's\n(above 1: GLGN is faster)")
     figure.legend(
-        handles=_legend(look.color),
+        handles=[*_legend(look.color), cited_handle(figure, "paper")],
         loc="outside upper center",
         ncols=3 if len(found) > 1 else 2,
         columnspacing=1.0,
@@ -77,5 +76,4 @@ def _legend(color: str) -> list[Line2D]:
         Line2D([], [], color=color, marker="v", linestyle="none", label="at most: GLGN censored"),
         Line2D([], [], color=color, marker="^", linestyle="none", label="at least: DLGN censored"),
         Line2D([], [], color=method_style("dlgn").color, linestyle=":", label="DLGN's best"),
-        Line2D([], [], linestyle="none", label="paper, CIFAR-10 (cited)", **_STAR),
     ]

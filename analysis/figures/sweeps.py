@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from analysis import comparisons, paper_values
 from analysis.conditions import Setting, conditions, settings
 from analysis.figures.panels import (
+    cited_handle,
     grid,
     legend,
     log_axis,
@@ -25,7 +26,7 @@ from analysis.figures.panels import (
     short_count,
 )
 from analysis.statistics import bootstrap, mean_interval
-from analysis.style import NEUTRAL, MethodStyle, method_style
+from analysis.style import NEUTRAL, STAR, MethodStyle, method_style
 from analysis.tidy import Tables
 
 TARGET_SHARE = 0.9
@@ -88,10 +89,10 @@ def temperature_sweep(tables: Tables, found: list[Setting]) -> Figure:
             panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             panel.tick_params("x", labelrotation=45 if len(ticks) > 5 else 0)
             panel.set_xlabel("temperature")
-        if setting.dataset == paper_values.DATASET:
-            _draw_paper(row)
+        _draw_paper(row, setting)
         _label(row, setting, [part for points in shown.values() for part in points.values()])
-    method_legend(figure, dict.fromkeys([*swept, "dlgn"]), _notes(), lines=True)
+    notes = [*_notes(), cited_handle(figure, "paper, to converge")]
+    method_legend(figure, dict.fromkeys([*swept, "dlgn"]), notes, lines=True)
     return figure
 
 
@@ -199,13 +200,14 @@ def _draw_level(panel: Axes, tables: Tables, setting: Setting, measure: int) -> 
         panel.axhspan(point.low, point.high, color=look.color, alpha=0.15, linewidth=0)
 
 
-def _draw_paper(row: np.ndarray) -> None:
+def _draw_paper(row: np.ndarray, setting: Setting) -> None:
+    """The paper's sweep: iterations beside those of any data set, accuracies beside those of its own alone."""
     temperature, _, final, iterations = np.array(paper_values.TEMPERATURE_SWEEP).T
-    star = {"marker": "*", "linestyle": "none", "markersize": 6, "color": "none", "markeredgecolor": "black"}
-    row[0].plot(temperature, final, **star, label="the paper (cited)")
-    row[2].plot(temperature, iterations, **star, label="the paper, to converge (cited)")
-    for panel in (row[0], row[2]):
-        panel.legend(loc="best", fontsize=7)
+    look = STAR | {"markersize": 6}
+    if "dlgn" in setting.conditions:
+        row[2].plot(temperature, iterations, **look)
+    if setting.dataset == paper_values.DATASET:
+        row[0].plot(temperature, final, **look)
 
 
 def _label(row: np.ndarray, setting: Setting, shown: list[pd.DataFrame]) -> None:

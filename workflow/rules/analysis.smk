@@ -48,6 +48,11 @@ rule claims:
         'python -m analysis claims --results "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'
 
 
+# Where there is a map there is its table.
+MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
+OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE]
+
+
 rule tables:
     input:
         **TABLE_FILES,
@@ -59,10 +64,10 @@ rule tables:
         texts=expand(
             "{folder}/{table}.{format}",
             folder=FIGURES,
-            table=("claims", "summary", "robust", "time_to_target"),
+            table=("claims", "summary", *OTHER_TABLES),
             format=("md", "tex"),
         ),
-        values=expand("{folder}/{table}.csv", folder=FIGURES, table=("robust", "time_to_target")),
+        values=expand("{folder}/{table}.csv", folder=FIGURES, table=OTHER_TABLES),
     log:
         f"{RESULTS}/logs/tables.log",
     conda:

@@ -1,13 +1,14 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
-from analysis.figures import available_figures, figure_sources, sources
+from analysis.figures import available_figures, figure_sources, needs_probe, sources
+from analysis.probes import collect_probe
 from analysis.tidy import TABLES
 from lgn.config import parse_preset
 from lgn.design import Design, write_design
 from lgn.environment import prepare_shell
 from lgn.errors import LgnError
-from lgn.versions import TRAINING_SEMANTICS
+from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
 
 try:
     design = Design(parse_preset(config))
@@ -22,10 +23,19 @@ RESULTS = f"{preset.results_dir}/{preset.preset}"
 FIGURES = f"{preset.figures_dir}/{preset.preset}"
 RUN = f"{RESULTS}/runs/{paramspace.wildcard_pattern}"
 RECORD_FILES = ["run.json", "history.csv", "gates.npz", "weights.safetensors"]
+RECORD_FILES += ["snapshots.safetensors"] if preset.execution.snapshots else []
 TABLE_FILES = {table: f"{RESULTS}/{table}.csv" for table in TABLES}
-FIGURE_NAMES = available_figures(design.table)
+PROBE_TABLES = [f"{RESULTS}/probe_{probe}.csv" for probe in design.probes]
+FIGURE_NAMES = available_figures(design.table, design.probes)
 
 
 wildcard_constraints:
     dataset="|".join(design.datasets),
     hash="[0-9a-f]{10}",
+    probe="|".join(design.probes) or "none",
+
+
+def probed_records(wildcards):
+    """Folders of the record that is measured and, for a line, of the one it is joined to."""
+    other = design.probes[wildcards.probe][wildcards.run_id]
+    return [f"{RESULTS}/runs/{run_id}" for run_id in (wildcards.run_id, other) if run_id]

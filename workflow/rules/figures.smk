@@ -6,6 +6,7 @@ for figure in FIGURE_NAMES:
             figure
         input:
             **TABLE_FILES,
+            probes=PROBE_TABLES if needs_probe(figure) else [],
             code=figure_sources(figure),
         output:
             png=report(

@@ -26,6 +26,7 @@ if preset.execution.seeds_together:
                 runtime=lambda wildcards, attempt, setting=setting: attempt * setting.minutes,
                 backend=preset.execution.backend,
                 device=preset.execution.device,
+                snapshots=preset.execution.snapshots,
             params:
                 settings=setting.arguments,
                 semantics=TRAINING_SEMANTICS,
@@ -34,7 +35,8 @@ if preset.execution.seeds_together:
                 f"Training {setting.name}, seeds {setting.seeds}, together"
             shell:
                 "python -m lgn train {params.settings:q} --output {params.runs:q} --backend {resources.backend:q} "
-                "--device {resources.device:q} --threads {threads} --accept-diverged 2>&1 | tee {log:q}"
+                "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots} --accept-diverged "
+                "2>&1 | tee {log:q}"
 
 else:
 
@@ -44,9 +46,7 @@ else:
             ancient(f"{RESULTS}/data/{{dataset}}.json"),
         output:
             record=f"{RUN}/run.json",
-            history=f"{RUN}/history.csv",
-            gates=f"{RUN}/gates.npz",
-            weights=f"{RUN}/weights.safetensors",
+            others=expand(f"{RUN}/{{file}}", file=RECORD_FILES[1:], allow_missing=True),
         log:
             f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
         benchmark:
@@ -63,6 +63,7 @@ else:
             runtime=lambda wildcards, attempt: attempt * design.minutes(wildcards.hash),
             backend=preset.execution.backend,
             device=preset.execution.device,
+            snapshots=preset.execution.snapshots,
         params:
             settings=lambda wildcards: design.arguments(wildcards.hash),
             semantics=TRAINING_SEMANTICS,
@@ -71,7 +72,8 @@ else:
             "temperature {wildcards.temperature}, seed {wildcards.seed}"
         shell:
             'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
-            "--device {resources.device:q} --threads {threads} --accept-diverged 2>&1 | tee {log:q}"
+            "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots} --accept-diverged "
+            "2>&1 | tee {log:q}"
 
 
 rule runs:

@@ -1,0 +1,194 @@
+"""Published numbers of the field, cited and never measured here, beside this suite's own where the same net ran."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis import paper_values
+from analysis.conditions import Setting, conditions, settings
+from analysis.output import with_interval
+from analysis.summary import condition_values
+from analysis.tidy import Tables
+
+ABSTRACT, QUOTED, NOTES = "abstract", "table, as quoted elsewhere", "reading notes"
+"""Where a number was read. None of these papers' abstracts gives seeds or error bars."""
+
+QUANTITIES = {
+    # name -> in words, how it is shown, whether summary.condition_values measures it
+    "final_accuracy": ("test accuracy", lambda share: f"{100 * share:.4g}%", True),
+    "best_accuracy": ("best test accuracy", lambda share: f"{100 * share:.4g}%", True),
+    "gap": ("discretization gap, points", lambda share: f"{100 * share:.2g}", True),
+    "unused_share": ("unused gates", lambda share: f"{100 * share:.4g}%", True),
+    "iterations_to_converge": ("iterations to converge", lambda count: f"{count:,.0f}", False),
+    "fewer_steps": ("training steps, fewer", lambda factor: f"{factor:g}x", False),
+    "fewer_parameters": ("parameters, fewer", lambda factor: f"{factor:g}x", False),
+    "faster_backward": ("backward pass, faster by up to", lambda factor: f"{factor:g}x", False),
+    "images_a_second": ("images a second on one core", lambda count: f"{count:,.0f}", False),
+}
+
+DIFFLOGIC = "Petersen et al. 2022, arXiv:2210.08277"
+CONVOLUTIONAL = "Petersen et al. 2024, arXiv:2411.04732"
+LIGHT = "Ruettgers et al. 2025, arXiv:2510.03250"
+LILOGIC = "Fojcik et al. 2025, arXiv:2511.12340"
+ALIGN = "Kim 2026, arXiv:2603.14157"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One number of one paper. Where method, depth, width and thresholds are known, a preset may have the same net.
+
+    value: shares in 0..1, else as QUANTITIES says. gates: of the whole net. temperature: of the gate distribution,
+    None where there is none or it is not stated. relation: "about", ">" or nothing.
+    """
+
+    work: str
+    citation: str
+    read: str
+    dataset: str
+    net: str
+    quantity: str
+    value: float
+    gates: int | None = None
+    method: str = ""
+    depth: int | None = None
+    width: int | None = None
+    thresholds: int | None = None
+    temperature: float | None = None
+    relation: str = ""
+
+
+def _difflogic(dataset: str, table: int, depth: int, width: int, thresholds: int | None, accuracy: float):
+    # MNIST there is cropped to 20 x 20 and has no thresholds: not a net of this suite.
+    inputs = f"{thresholds} thresholds" if thresholds else "20 x 20 pixels"
+    return Published(
+        "difflogic", f"{DIFFLOGIC}, Table {table}", QUOTED, dataset, f"{depth} x {width:,}, {inputs}", "final_accuracy",
+        accuracy, depth * width, "dlgn", depth, width, thresholds,
+    )  # fmt: skip
+
+
+def _convolutional(dataset: str, table: int, size: str, gates: int, accuracy: float, read: str = QUOTED):
+    net = f"LogicTreeNet-{size}, convolutional"
+    citation = f"{CONVOLUTIONAL}, Table {table}"
+    return Published("convolutional", citation, read, dataset, net, "final_accuracy", accuracy, gates)
+
+
+def _paper(method: str, quantity: str, value: float, temperature: float | None = None, relation: str = ""):
+    depth, width, thresholds = paper_values.DEPTH, paper_values.WIDTH, paper_values.THRESHOLDS
+    at = "" if temperature is None else f", tau {temperature:g}"
+    source = paper_values.CITATION + (", Table 1" if temperature is not None else "")
+    return Published(
+        "Mind the Gap", source, NOTES, paper_values.DATASET, f"{method.upper()}, {depth} x {width:,}{at}", quantity,
+        value, depth * width, method, depth, width, thresholds, temperature, relation,
+    )  # fmt: skip
+
+
+PUBLISHED = (
+    *(_paper(m, "final_accuracy", paper_values.FINAL_ACCURACY[m], relation="about") for m in ("dlgn", "glgn")),
+    *(_paper(m, "gap", paper_values.GAP[m], relation="about") for m in ("dlgn", "glgn")),
+    *(_paper(m, "unused_share", paper_values.UNUSED_SHARE[m]) for m in ("dlgn", "glgn")),
+    *(
+        _paper("glgn", quantity, row[column], row[0])
+        for row in paper_values.TEMPERATURE_SWEEP
+        for column, quantity in ((1, "best_accuracy"), (2, "final_accuracy"), (3, "iterations_to_converge"))
+    ),
+    _difflogic("cifar10", 5, 4, 12_000, 3, 0.5127),
+    _difflogic("cifar10", 5, 4, 128_000, 3, 0.5739),
+    _difflogic("cifar10", 5, 5, 256_000, 31, 0.6078),
+    _difflogic("cifar10", 5, 5, 1_024_000, 31, 0.6214),
+    _difflogic("mnist", 4, 6, 8_000, None, 0.9769),
+    _difflogic("mnist", 4, 6, 64_000, None, 0.9847),
+    Published("difflogic", DIFFLOGIC, ABSTRACT, "mnist", "trained circuit", "images_a_second", 1_000_000, relation=">"),
+    _convolutional("cifar10", 1, "S", 400_000, 0.6038),
+    _convolutional("cifar10", 1, "M", 3_080_000, 0.7101),
+    _convolutional("cifar10", 1, "B", 16_000_000, 0.8017),
+    _convolutional("cifar10", 1, "G", 61_000_000, 0.8629, ABSTRACT),
+    _convolutional("mnist", 3, "M", 566_000, 0.9923),
+    Published("LILogic Net", LILOGIC, ABSTRACT, "mnist", "learned wiring", "final_accuracy", 0.9845, 8_000),
+    Published("LILogic Net", LILOGIC, NOTES, "mnist", "learned wiring", "final_accuracy", 0.9895, 32_000),
+    Published("LILogic Net", LILOGIC, ABSTRACT, "cifar10", "learned wiring", "final_accuracy", 0.6098, 256_000),
+    Published("Light DLGN", LIGHT, ABSTRACT, "cifar10", "4 parameters a gate", "fewer_parameters", 4),
+    Published("Light DLGN", LIGHT, ABSTRACT, "cifar10", "4 parameters a gate", "fewer_steps", 8.5),
+    Published("Light DLGN", LIGHT, ABSTRACT, "cifar10", "4 parameters a gate", "faster_backward", 1.86),
+    Published("CAGE", ALIGN, ABSTRACT, "mnist", "Hard-ST with CAGE", "final_accuracy", 0.98, relation=">"),
+    Published("CAGE", ALIGN, ABSTRACT, "cifar10", "Hard-ST with CAGE", "final_accuracy", 0.58, relation=">"),
+)  # fmt: skip
+
+COLUMNS = (
+    "work", "dataset", "net", "gates", "quantity", "relation", "published", "read", "measured", "measured_low",
+    "measured_high", "seeds", "iterations", "recipe", "citation",
+)  # fmt: skip
+SHOWN = ("work", "data set", "net", "gates", "quantity", "published", "read in", "measured here", "citation")
+
+
+def published_values(tables: Tables) -> pd.DataFrame:
+    """A row a published number; beside it the mean of this preset's same net with its 95% interval, or nothing.
+
+    The same net: data set, depth, width, thresholds, method, and temperature where one is stated. Batch size, budget
+    and wiring may differ; iterations and recipe say what ran.
+    """
+    found = settings(tables.runs)
+    rows = []
+    for entry in PUBLISHED:
+        row = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
+        row["published"] = entry.value
+        same = matching(entry, found)
+        if same is not None and QUANTITIES[entry.quantity][2]:
+            setting, condition = same
+            values = condition_values(tables.history, condition, np.nan)
+            for ending in ("", "_low", "_high"):
+                row[f"measured{ending}"] = values[f"{entry.quantity}{ending}"]
+            row |= {"seeds": values["seeds"], "iterations": values["iterations_run"]}
+            row["recipe"] = setting.recipe_text
+        rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS).astype(
+        {"gates": "Int64", "seeds": "Int64", "iterations": "Int64"}
+    )
+
+
+def matching(entry: Published, found: list[Setting]) -> tuple[Setting, pd.DataFrame] | None:
+    """The condition of these settings that is the same net, and its setting; None where there is none.
+
+    Of several the one whose recipe is least set apart, then of most seeds, then of the longest budget.
+    """
+    if not entry.method or entry.thresholds is None:
+        return None
+    candidates = []
+    for setting in found:
+        if (setting.dataset, setting.depth, setting.width) != (entry.dataset, entry.depth, entry.width):
+            continue
+        if entry.temperature is None:
+            ran = [setting.conditions[entry.method]] if entry.method in setting.conditions else []
+        else:
+            ran = conditions(setting.runs[setting.runs["method"] == entry.method])
+            ran = [part for part in ran if np.isclose(part["temperature"].iloc[0], entry.temperature)]
+        candidates += [(setting, part) for part in ran if part["thresholds"].iloc[0] == entry.thresholds]
+    return min(
+        candidates,
+        key=lambda pair: (len(pair[0].recipe), -len(pair[1]), -pair[1]["iterations"].iloc[0]),
+        default=None,
+    )
+
+
+def published_shown(values: pd.DataFrame) -> pd.DataFrame:
+    """published_values as text, for readers."""
+    rows = []
+    for _, row in values.iterrows():
+        name, show, _ = QUANTITIES[row["quantity"]]
+        ours = with_interval(row["measured"], row["measured_low"], row["measured_high"], show)
+        if ours != "-":
+            seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+            ours = ", ".join(filter(None, [ours, seeds, f"{row['iterations']:,} iterations", row["recipe"]]))
+        cells = (
+            row["work"],
+            row["dataset"],
+            row["net"],
+            "-" if pd.isna(row["gates"]) else f"{row['gates']:,}",
+            name,
+            f"{row['relation']} {show(row['published'])}".strip(),
+            row["read"],
+            ours,
+            row["citation"],
+        )
+        rows.append(cells)
+    return pd.DataFrame(rows, columns=SHOWN)

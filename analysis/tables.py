@@ -1,0 +1,34 @@
+"""Every table of a preset, as md, tex and csv."""
+
+from pathlib import Path
+
+from analysis.fairness import fairness_shown, fairness_values
+from analysis.grid import grid_shown, grid_values, map_settings
+from analysis.output import write_table
+from analysis.published import published_shown, published_values
+from analysis.robust import robust_shown, robust_values
+from analysis.summary import claims_shown, summary_shown, summary_values
+from analysis.survival import survival_shown, survival_values
+from analysis.tidy import Tables
+
+_TABLES = {
+    "summary": (summary_values, summary_shown),
+    "robust": (robust_values, robust_shown),
+    "time_to_target": (survival_values, survival_shown),
+    "fairness": (fairness_values, fairness_shown),
+    "published": (published_values, published_shown),
+}
+"""name -> (tidy tables -> numbers, numbers -> text)."""
+
+
+def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]:
+    """Writes them, those of the claims and of the map (where there is one) among them; returns the files."""
+    paths = []
+    for name, (values_of, shown_of) in _TABLES.items():
+        values = values_of(tables)
+        paths += write_table(name, shown_of(values), folder, values)
+    if found := map_settings(tables.runs):
+        values = grid_values(tables, found)
+        paths += write_table("map", grid_shown(values), folder, values)
+    shown = claims_shown(claims)
+    return paths + write_table("claims", shown.drop(columns="detail"), folder, shown)

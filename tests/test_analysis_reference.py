@@ -1,0 +1,67 @@
+"""Results kept in few bytes, and what is drawn from them: the same bytes as from the tables they were made of."""
+
+import lzma
+
+import pytest
+from analysis_records import write_run
+
+from analysis.claims import make_claims, write_claims
+from analysis.cli import main
+from analysis.collect import collect
+from analysis.reference import keep, redraw
+from analysis.tidy import PROBE, TABLES, read_tables
+from lgn.errors import LgnError
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kept") / "tiny"
+    for method in ("dlgn", "glgn"):
+        for seed in (0, 1):
+            write_run(folder / "runs", method, seed)
+    collect(folder / "runs", folder)
+    (folder / f"{PROBE}lemma.csv").write_text("run_id,iteration\nx,3\n")
+    return folder
+
+
+def test_what_is_kept_is_every_table_and_the_same_twice(results, tmp_path):
+    paths = keep(results, tmp_path / "a")
+    assert [p.read_bytes() for p in keep(results, tmp_path / "b")] == [p.read_bytes() for p in paths]
+    names = {*TABLES, f"{PROBE}lemma"}
+    assert {path.name.split(".")[0] for path in paths} == names
+    for path in paths:
+        assert lzma.decompress(path.read_bytes()) == (results / path.name.removesuffix(".xz")).read_bytes()
+    kept, before = read_tables(tmp_path / "a"), read_tables(results)
+    for name in TABLES:
+        assert getattr(kept, name).equals(getattr(before, name))
+    assert kept.probes == ["lemma"] and list(kept.probe("lemma")["iteration"]) == [3]
+
+
+def test_kept_tables_draw_what_the_records_draw(results, tmp_path):
+    """A preset kept as tables, one kept as records, and one that nobody draws; the commands are the workflow's."""
+    reference, figures = tmp_path / "reference", tmp_path / "figures"
+    keep(results, reference / "tables")
+    (reference / "records").mkdir()
+    (reference / "records" / "runs").symlink_to(results / "runs")
+    keep(results, reference / "undrawn")
+    for name in ("tables", "records"):
+        (figures / name).mkdir(parents=True)
+    paths = redraw(reference, figures)
+    assert {path.parent.name for path in paths} == {"tables", "records"}
+    assert not (figures / "undrawn").exists()
+    write_claims(make_claims(read_tables(results)), results / "claims.json")
+    for command in ("tables", "figures"):
+        assert main([command, "--results", str(results), "--output", str(tmp_path / "direct")]) == 0
+    direct = {path.name: path.read_bytes() for path in (tmp_path / "direct").iterdir()}
+    assert len(direct) > 20
+    for name in ("tables", "records"):
+        drawn = {path.name: path.read_bytes() for path in (figures / name).iterdir()}
+        assert drawn == direct
+
+
+def test_a_missing_table_is_named_and_nothing_is_kept(results, tmp_path):
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "runs.csv").write_bytes((results / "runs.csv").read_bytes())
+    with pytest.raises(LgnError, match="history.csv: is missing"):
+        keep(tmp_path / "few", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
