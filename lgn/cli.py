@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import yaml
-
 from lgn.errors import LgnError
 from lgn.stopping import Stopped, stop_on_signals
 
@@ -134,6 +132,8 @@ def _data_dir(options: argparse.Namespace) -> Path:
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
     """key=value strings to a mapping, values as in YAML. Raises LgnError where `=` is missing or a key stands twice."""
+    from lgn.config import parse_yaml
+
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -142,8 +142,8 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
         if key in settings:
             raise LgnError(f"{key}: is given twice")
         try:
-            settings[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            settings[key] = parse_yaml(value)
+        except ValueError:
             raise LgnError(f"{key}: {value!r} is not a value; allowed: a YAML scalar") from None
     return settings
 
@@ -191,8 +191,8 @@ def parse_runs(settings: dict[str, object], output: Path) -> dict:
     seeds = settings.get("seed")
     if not isinstance(seeds, str) or "," not in seeds:
         return {output: parse_run(settings, "lgn train")}
-    several = [yaml.safe_load(seed) for seed in seeds.strip(",").split(",")]
-    if len(set(several)) < len(several):
+    several = [parse_settings([f"seed={seed}"])["seed"] for seed in seeds.strip(",").split(",")]
+    if any(several.count(seed) > 1 for seed in several):
         raise LgnError(f"lgn train: seed: {seeds!r} names one twice; allowed: different seeds")
     runs = [parse_run(settings | {"seed": seed}, "lgn train") for seed in several]
     return {output / run.run_id: run for run in runs}
@@ -252,9 +252,10 @@ def _fetch(options: argparse.Namespace) -> None:
 def _design(options: argparse.Namespace) -> None:
     from lgn.config import Run, expand, read_preset
 
+    runs = expand(read_preset(options.preset))
     writer = csv.DictWriter(sys.stdout, ("run_id", "method", *Run.model_fields), lineterminator="\n")
     writer.writeheader()
-    for run in expand(read_preset(options.preset)):
+    for run in runs:
         writer.writerow({"run_id": run.run_id, "method": run.method, **run.model_dump()})
 
 

@@ -7,6 +7,8 @@ import hashlib
 import itertools
 import json
 import math
+import re
+import reprlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
 from lgn.methods import METHODS, Estimator, method_name
+
+MOST_IMAGES = 10**9
+"""More than any data set has; without a bound, a number of any length would go on into ids and files."""
 
 
 class Run(BaseModel):
@@ -154,7 +159,11 @@ class Run(BaseModel):
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.evaluations > self.iterations + 1:
             raise ValueError(
-                f"evaluations: {self.evaluations}; allowed: at most iterations + 1 = {self.iterations + 1}"
+                f"evaluations: {_shown(self.evaluations)}; allowed: at most iterations + 1 = {self.iterations + 1}"
+            )
+        if self.train_evaluation_images > MOST_IMAGES:
+            raise ValueError(
+                f"train_evaluation_images: {_shown(self.train_evaluation_images)}; allowed: 1 to {MOST_IMAGES}"
             )
         return self
 
@@ -243,6 +252,15 @@ class Execution(BaseModel):
     ] = 0
 
 
+_CONTROL = r"[\x00-\x1f\x7f]"
+# To Snakemake braces are wildcards, and to the tools in its rules what begins with - is an option.
+_REFUSED_IN_FOLDERS = {
+    "data_dir": _CONTROL,
+    "results_dir": rf"{_CONTROL}|[{{}}]|^-",
+    "figures_dir": rf"{_CONTROL}|[{{}}]|^-",
+}
+
+
 class Preset(BaseModel):
     """A study: a base run, seeds and the sweeps over it."""
 
@@ -272,6 +290,16 @@ class Preset(BaseModel):
         "paper_figures"
     )
 
+    @model_validator(mode="after")
+    def _folders(self):
+        for key, refused in _REFUSED_IN_FOLDERS.items():
+            if re.search(refused, getattr(self, key) or ""):
+                raise ValueError(
+                    f"{key}: {_shown(getattr(self, key))} is not allowed; allowed: a path without control characters"
+                    + ("" if key == "data_dir" else ", { and }, that does not begin with -")
+                )
+        return self
+
 
 MOST_RUNS = 1_000_000
 """Far more than a workflow can plan: a preset of more is a slip of the pen."""
@@ -294,11 +322,23 @@ def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     return preset
 
 
+def parse_yaml(text: str) -> Any:
+    """The value that YAML text of plain data stands for. Raises ValueError where there is none."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    except Exception as error:
+        # PyYAML lets through whatever its constructors raise: ValueError for 2001-99-99, KeyError for !!bool x,
+        # IndexError for !!int '', AttributeError for !!timestamp x, RecursionError for brackets without end.
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
 def read_preset(path: Path | str) -> Preset:
     """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
     if not isinstance(config, dict):
         raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
@@ -307,12 +347,15 @@ def read_preset(path: Path | str) -> Preset:
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:
     """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
+    for index, sweep in enumerate(preset.sweeps):
+        for key in (key for key, values in sweep.vary.items() if not values):
+            raise LgnError(f"{where}: sweeps[{index}]: vary: {_named(key)}: []; allowed: at least one value")
     planned = sum(
         math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
         for sweep in preset.sweeps
     )
     if planned > MOST_RUNS:
-        raise LgnError(f"{where}: sweeps: make {planned} runs; allowed: at most {MOST_RUNS}")
+        raise LgnError(f"{where}: sweeps: number of runs: {_shown(planned)}; allowed: at most {MOST_RUNS}")
     runs: dict[str, Run] = {}
     for index, sweep in enumerate(preset.sweeps):
         for run in _sweep_runs(preset, sweep, f"{where}: sweeps[{index}]"):
@@ -345,9 +388,8 @@ def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
         return stated
     method = stated["method"]
     if not isinstance(method, str) or method not in METHODS:
-        raise LgnError(
-            f"{place}: method: {method!r} is unknown; allowed: {', '.join(METHODS)} (or noise and straight_through)"
-        )
+        allowed = f"{', '.join(METHODS)} (or noise and straight_through)"
+        raise LgnError(f"{place}: method: {_shown(method)} is unknown; allowed: {allowed}")
     return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
 
 
@@ -359,7 +401,7 @@ def _validated(model: type[BaseModel], data: dict[str, Any], where: str):
 
 
 def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(_named(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; allowed: {', '.join(_keys_at(model, error['loc']))}"
     if error["type"] == "missing":
@@ -367,7 +409,32 @@ def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")
     message = error["msg"].removeprefix("Input should be ")
-    return f"{key}: {error['input']!r} is not allowed; allowed: {message}"
+    return f"{key}: {_shown(error['input'])} is not allowed; allowed: {message}"
+
+
+MOST_SHOWN = 200
+"""Characters of a key or value that a message repeats."""
+
+
+class _Shown(reprlib.Repr):
+    """repr, but short, and for integers that Python refuses to print too."""
+
+    def __init__(self):
+        super().__init__()
+        self.maxstring = self.maxlong = self.maxother = MOST_SHOWN
+
+    def repr_int(self, x, level):
+        return f"an integer of {x.bit_length()} bits" if x.bit_length() > 1000 else super().repr_int(x, level)
+
+
+_shown = _Shown().repr
+
+
+def _named(key: object) -> str:
+    """A key as it stands in a message."""
+    if not isinstance(key, str):
+        return _shown(key)
+    return key if len(key) <= MOST_SHOWN else f"{key[:MOST_SHOWN]}..."
 
 
 def _keys_at(model: type[BaseModel], location: tuple) -> list[str]:

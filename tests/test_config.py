@@ -186,3 +186,44 @@ def test_command_line_refuses_in_one_line_with_status_2(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
     assert main(["train", "depth", "--output", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err == "lgn: 'depth': is not a setting; allowed: key=value\n"
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("a: " + "[" * 3000, "RecursionError"),
+        ("a: !!bool x", "KeyError"),
+        ("a: 2001-99-99", "ValueError"),
+        (f"a: {'9' * 6000}", "4300 digits"),
+    ],
+)
+def test_yaml_that_its_reader_trips_over_is_one_line(tmp_path, capsys, text, words):
+    (tmp_path / "x.yaml").write_text(text)
+    assert main(["design", str(tmp_path / "x.yaml")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert "x.yaml: not a readable YAML file" in printed.err and words in printed.err
+
+
+@pytest.mark.parametrize("folder", ["-rf", "a\nb", "{run}", "a\x00"])
+@pytest.mark.parametrize("key", ["results_dir", "figures_dir"])
+def test_a_folder_that_a_shell_or_snakemake_would_misread_is_refused(key, folder):
+    with pytest.raises(LgnError, match=f"config: {key}: .* is not allowed"):
+        parse_preset(preset(**{key: folder}))
+
+
+def test_what_is_refused_is_shown_short():
+    with pytest.raises(LgnError, match="evaluations: .* is not allowed") as refused:
+        parse_run(RUN | {"evaluations": 10**4000})
+    assert len(str(refused.value)) < 300
+    with pytest.raises(LgnError, match="train_evaluation_images") as refused:
+        parse_run(RUN | {"train_evaluation_images": 10**4000})
+    assert len(str(refused.value)) < 300
+    with pytest.raises(LgnError, match="unknown key") as refused:
+        parse_run(RUN | {"k" * 10**5: 1})
+    assert len(str(refused.value)) < 1500
+
+
+def test_an_empty_list_to_vary_is_refused():
+    with pytest.raises(LgnError, match=r"sweeps\[0\]: vary: depth: \[\]; allowed: at least one value"):
+        parse_preset(preset(sweeps=[{"vary": {"depth": []}}]))

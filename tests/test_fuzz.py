@@ -144,7 +144,7 @@ def test_a_preset_of_more_runs_than_anyone_can_plan_is_refused_at_once():
     vary = {
         key: list(range(1, 101)) for key in ("thresholds", "depth", "batch_size", "iterations", "init_scale")
     }
-    with pytest.raises(LgnError, match="sweeps: make 20000000000 runs; allowed: at most 1000000"):
+    with pytest.raises(LgnError, match="sweeps: number of runs: 20000000000; allowed: at most 1000000"):
         parse_preset(PRESET | {"sweeps": [{"vary": vary}]})
 
 

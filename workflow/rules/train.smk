@@ -35,7 +35,7 @@ if preset.execution.seeds_together:
                 f"Training {setting.name}, seeds {setting.seeds}, together"
             shell:
                 "python -m lgn train {params.settings:q} --output {params.runs:q} --backend {resources.backend:q} "
-                "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots} --accept-diverged "
+                "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots:q} --accept-diverged "
                 "2>&1 | tee {log:q}"
 
 else:
@@ -72,7 +72,7 @@ else:
             "temperature {wildcards.temperature}, seed {wildcards.seed}"
         shell:
             'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
-            "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots} --accept-diverged "
+            "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots:q} --accept-diverged "
             "2>&1 | tee {log:q}"
 
 
