@@ -1,4 +1,4 @@
-"""The command line: lgn train | evaluate | verify | probe | fetch | design | keys. Each is one call of the library."""
+"""The command line: lgn train | pieces | evaluate | verify | probe | fetch | design | keys. Each is a library call."""
 
 import argparse
 import csv
@@ -62,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_data_dir(train)
     train.set_defaults(command=_train)
+
+    pieces = commands.add_parser(
+        "pieces", help="train a preset run after run, for so long; the same command goes on (exit status 142)"
+    )
+    pieces.add_argument("preset", type=Path, help="YAML file, such as config/paper.yaml")
+    pieces.add_argument("--seconds", type=float, required=True, help="until the last checkpoint is begun")
+    _add_data_dir(pieces)
+    pieces.set_defaults(command=_pieces)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
     evaluate.add_argument("record", type=Path, help="directory of a record")
@@ -149,17 +157,14 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from lgn.methods import method_label
-    from lgn.progress import Progress
     from lgn.training import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
     execution = _execution(options)
     bars = []
 
-    def progress(run) -> Progress:
-        scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
-        bars.append(Progress(f"{method_label(run.method)} {scale}", run.iterations))
+    def progress(run):
+        bars.append(_bar(run))
         return bars[-1]
 
     try:
@@ -169,12 +174,7 @@ def _train(options: argparse.Namespace) -> int:
         for bar in bars:
             bar.close()
     for record in records:
-        final = record["final"]
-        print(
-            f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
-            f"{final['training_seconds']:.1f} s of training, "
-            f"discrete test accuracy {final['test_accuracy_discrete']:.4f}"
-        )
+        _print_result(record)
     diverged = [record["run_id"] for record in records if record["status"] == "diverged"]
     for run_id in diverged:
         print(
@@ -182,6 +182,42 @@ def _train(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return DIVERGED if diverged and not options.accept_diverged else 0
+
+
+def _bar(run):
+    from lgn.methods import method_label
+    from lgn.progress import Progress
+
+    scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
+    return Progress(f"{method_label(run.method)} {scale}", run.iterations)
+
+
+def _print_result(record: dict) -> None:
+    final = record["final"]
+    print(
+        f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
+        f"{final['training_seconds']:.1f} s of training, "
+        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}",
+        flush=True,
+    )
+
+
+def _pieces(options: argparse.Namespace) -> None:
+    from lgn.config import expand, read_preset
+    from lgn.pieces import train_remaining
+
+    if not 0 < options.seconds < 1e9:
+        raise LgnError(f"seconds: {options.seconds:g}; allowed: above 0, below 1e9")
+    preset = read_preset(options.preset)
+    runs = Path(preset.results_dir) / preset.preset / "runs"
+    with stop_on_signals(options.seconds) as stop:
+        for record in train_remaining(preset, runs, _preset_data_dir(preset, options), stop, _bar):
+            _print_result(record)
+    print(f"all {len(expand(preset))} runs of {preset.preset} have a record in {runs}")
+
+
+def _preset_data_dir(preset, options: argparse.Namespace) -> Path:
+    return options.data_dir or (Path(preset.data_dir) if preset.data_dir else _data_dir(options))
 
 
 def parse_runs(settings: dict[str, object], output: Path) -> dict:

@@ -46,12 +46,18 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """SIGTERM (schedulers, time limits) and SIGINT (Ctrl-C) become a request while this is entered."""
+def stop_on_signals(seconds: float = 0.0) -> Iterator[StopRequest]:
+    """SIGTERM (schedulers, time limits) and SIGINT (Ctrl-C) become a request while this is entered.
+
+    So does SIGALRM, which comes after so many seconds where they are not 0.
+    """
     request = StopRequest()
-    before = {number: signal.signal(number, request.ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
+    before = {number: signal.signal(number, request.ask) for number in numbers}
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield request
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgn.cli import main, parse_settings
@@ -136,6 +136,7 @@ def test_a_wrong_preset_is_refused_in_one_line(change, words):
     assert "\n" not in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_as_a_preset_are_refused_in_one_line(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("preset") / "x.yaml"

@@ -1,0 +1,72 @@
+"""A preset in pieces: stopped by the clock over and over, it ends in the records of an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from training_process import SETTINGS, record_bytes
+
+from lgn.cli import main
+from lgn.config import parse_preset, read_preset
+from lgn.pieces import remaining
+
+ROOT = Path(__file__).resolve().parent.parent
+TIME_IS_UP = 128 + signal.SIGALRM
+
+
+def tiny_preset(folder, seeds=2):
+    """The paper preset's first sweep, shrunk to nets that train in seconds."""
+    base = {k: v for k, v in SETTINGS.items() if k not in ("seed", "noise", "straight_through")}
+    preset = {
+        "preset": "tiny",
+        "base": base | {"iterations": 20_000},
+        "seeds": [1, 0][:seeds],
+        "sweeps": [{"vary": {"depth": [3, 2], "method": ["dlgn", "glgn"]}}],
+        "execution": {"backend": "numba", "device": "cpu"},
+        "results_dir": str(folder / "results"),
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(preset))
+    return folder / "tiny.yaml"
+
+
+def test_the_runs_that_matter_most_come_first(tmp_path):
+    preset = read_preset(tiny_preset(tmp_path))
+    order = [(run.seed, run.depth, run.method) for run in remaining(preset, tmp_path)]
+    assert order == [(s, d, m) for s in (1, 0) for d in (3, 2) for m in ("dlgn", "glgn")]
+    paper = read_preset(ROOT / "config/paper.yaml")
+    first = [
+        (run.dataset, run.depth, run.width, run.method, run.seed) for run in remaining(paper, tmp_path)[:2]
+    ]
+    assert first == [("cifar10", 12, 256_000, "dlgn", 0), ("cifar10", 12, 256_000, "glgn", 0)]
+
+
+def test_pieces_end_in_the_records_of_an_undisturbed_run(tmp_path):
+    preset = tiny_preset(tmp_path, seeds=1)
+    command = [sys.executable, "-m", "lgn", "pieces", str(preset), "--seconds"]
+    environment = {**os.environ, "LGN_DATA": str(tmp_path / "none")}
+    statuses = []
+    while not statuses or statuses[-1] == TIME_IS_UP:
+        done = subprocess.run([*command, "5"], capture_output=True, text=True, env=environment, check=False)
+        statuses.append(done.returncode)
+        assert len(statuses) < 100, done.stderr
+    assert len(statuses) > 1 and statuses[-1] == 0 and done.stdout.endswith(
+        f"all 4 runs of tiny have a record in {tmp_path}/results/tiny/runs\n"
+    )
+    pieces = tmp_path / "results/tiny/runs"
+    config = yaml.safe_load(preset.read_text()) | {"results_dir": str(tmp_path / "whole")}
+    preset.write_text(yaml.safe_dump(config))
+    assert main([*command[3:], "1000"]) == 0
+    whole = tmp_path / "whole/tiny/runs"
+    assert len(list(whole.iterdir())) == 4 and remaining(parse_preset(config), whole) == []
+    for record in whole.iterdir():
+        assert record_bytes(record) == record_bytes(pieces / record.name)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e300"])
+def test_a_time_that_is_none_is_refused(tmp_path, capsys, seconds):
+    assert main(["pieces", str(tiny_preset(tmp_path)), f"--seconds={seconds}"]) == 2
+    assert capsys.readouterr().err.startswith(f"lgn: seconds: {float(seconds):g}; allowed: above 0")
