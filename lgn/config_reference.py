@@ -21,7 +21,11 @@ A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; w
 | `default.yaml` | digits, the four methods at two depths, temperatures and noise types: the claims at desk scale |
 | `cifar10.yaml` | CIFAR-10 at the size of a workstation |
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
+| `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
+| `cifar10_map.yaml` | the same on CIFAR-10, small nets |
+| `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
+| `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds; the seeds of a setting share a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 

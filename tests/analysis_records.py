@@ -3,15 +3,18 @@
 The curves are logistic in log(iteration); what is made up stays in the tests' own temporary folders.
 """
 
+import itertools
 import json
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from lgn import metrics, records
 from lgn.config import parse_run
+from lgn.gates import GATES, NAMES
 from lgn.methods import METHODS
 from lgn.storage import sha256
 from lgn.versions import RECORD_VERSION
@@ -121,3 +124,48 @@ def write_study(runs: Path, seeds=(0, 1, 2)) -> None:
         for temperature in (0.05, 1.0):
             write_run(runs, "glgn", seed, temperature=temperature, shape=(900, 0.8, 0.001, 0.2))
         write_run(runs, "", seed, noise="uniform", straight_through=True, temperature=0.25)
+
+
+def write_probes(results: Path, depth: int = 3) -> None:
+    """Made-up tables of every probe of a collected study's runs of one depth: functions of seed, temperature and place."""
+    runs = pd.read_csv(results / "runs.csv").query("depth == @depth")
+    tables: dict[str, list[dict]] = {
+        name: [] for name in ("hessian", "lemma", "plane", "line", "noise", "layers", "class_gates")
+    }
+    dlgn = runs[runs["method"] == "dlgn"].set_index("seed")["run_id"]
+    for _, run in runs.iterrows():
+        seed, temperature = run["seed"], run["temperature"]
+        last = {"run_id": run["run_id"], "iteration": run["iterations"]}
+        for iteration, noise in itertools.product((0, 10, 1000, 10_000), ("none", "gumbel")):
+            tables["hessian"].append(
+                last | {"iteration": iteration, "temperature": temperature, "noise": noise, "images": 100}
+                | {"estimator": "exact" if noise == "none" else "per_image"}
+                | {"trace": (temperature - 0.5) * (1 + seed) + iteration / 1e5}
+                | {"standard_error": 0.0 if noise == "none" else 0.01 * (1 + seed)}
+            )  # fmt: skip
+        for iteration, t in itertools.product((0, run["iterations"]), (0.1, 1.0, 10.0, 100.0)):
+            error = (1 + seed) / t**3
+            tables["lemma"].append(
+                last | {"iteration": iteration, "temperature": t, "trace_term": (1 + seed) / t**2}
+                | {"error": error, "error_standard_error": 0.1 * error}
+            )  # fmt: skip
+        for x, y in itertools.product(np.linspace(-1, 1, 9), repeat=2):
+            tables["plane"].append(last | {"x": x, "y": y, "loss": 0.5 + 0.1 * seed + 0.3 * (x * x + y * y)})
+        for position in np.linspace(0, 1, 5) if run["method"] != "dlgn" else ():
+            values = {"loss": 0.5 + position + 0.1 * seed, "discrete_accuracy": 0.9 - 0.1 * position}
+            tables["line"].append(last | {"other_run_id": dlgn[seed], "position": position} | values)
+        for scale, draw in itertools.product((0.3, 1.0, 10.0), range(seed + 1)):
+            accuracy = 0.9 / (1 + scale) - 0.01 * draw
+            tables["noise"].append(last | {"scale": scale, "draw": draw, "discrete_accuracy": accuracy})
+        for end, layers in itertools.product(("first", "last"), range(depth + 1)):
+            lost = layers * (0.02 if end == "first" else 0.01)
+            tables["layers"].append(
+                last | {"discretised": end, "layers": layers, "accuracy": 0.9 - lost - 0.01 * seed}
+            )
+        for layer, label, gate in itertools.product((1, depth), (0, 1), range(GATES)):
+            weight = gate + (1 + seed) * label * (gate == 1)
+            tables["class_gates"].append(
+                last | {"layer": layer, "class": label, "gate": NAMES[gate], "neurons": 1, "weight": weight}
+            )
+    for name, rows in tables.items():
+        pd.DataFrame(rows).to_csv(results / f"probe_{name}.csv", index=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from analysis_records import write_run, write_study
+from analysis_records import write_probes, write_run, write_study
 from pypdf import PdfReader
 
 from analysis import style
@@ -35,6 +35,7 @@ def study(tmp_path_factory) -> Path:
     for method, depth, width in itertools.product(METHODS, (4, 5), (20, 30)):
         write_run(folder / "runs", method, 0, depth=depth, width=width)
     collect(folder / "runs", folder)
+    write_probes(folder)
     return folder
 
 
@@ -58,7 +59,7 @@ def files(tables, tmp_path_factory) -> Path:
 
 
 def test_the_study_has_every_figure(tables):
-    assert available_figures(tables.runs) == list(FIGURES)
+    assert available_figures(tables.runs, tables.probes) == list(FIGURES)
 
 
 def test_figures_are_known_from_the_design_alone():

@@ -1,0 +1,249 @@
+"""Figures of probes: the numbers drawn are those of the made-up tables, worked out here by other means."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis_records import write_probes, write_run
+from matplotlib.collections import QuadMesh
+from matplotlib.contour import QuadContourSet
+from matplotlib.image import AxesImage
+
+from analysis import style
+from analysis.cli import main
+from analysis.collect import collect
+from analysis.figures import FIGURES, available_figures, draw
+from analysis.figures.class_gates import firing_shares
+from analysis.figures.curvature import holds_from
+from analysis.figures.landscape import RISE
+from analysis.figures.panels import axis_from_zero
+from analysis.figures.probed import by_seed, probed_settings, rows_at
+from analysis.tidy import Tables, read_tables
+from lgn.errors import LgnError
+from lgn.methods import METHODS
+
+PROBE_FIGURES = [name for name, kind in FIGURES.items() if kind.probe]
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("probed")
+    for seed in SEEDS:
+        for method in METHODS:
+            write_run(folder / "runs", method, seed)
+        write_run(folder / "runs", "glgn", seed, temperature=1.0)
+    write_run(folder / "runs", "dlgn", 0, depth=2)
+    collect(folder / "runs", folder)
+    write_probes(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tables(study) -> Tables:
+    return read_tables(study)
+
+
+def drawn(name, tables):
+    with style.styled():
+        figure = draw(name, tables)
+    figure.draw_without_rendering()
+    return figure
+
+
+def copy_study(study, folder, **changed: pd.DataFrame) -> Tables:
+    """The study with other tables of probes, and no probes but these."""
+    for name in ("runs", "history", "layers", "gates", "entropies"):
+        (folder / f"{name}.csv").write_bytes((study / f"{name}.csv").read_bytes())
+    for name, rows in changed.items():
+        rows.to_csv(folder / f"probe_{name}.csv", index=False)
+    return read_tables(folder)
+
+
+def line_of(panel, style_name):
+    """The drawn line of a method, by its colour."""
+    color = style.method_style(style_name).color
+    return next(line for line in panel.lines if line.get_color() == color and len(line.get_xdata()) > 2)
+
+
+def test_a_figure_of_a_probe_is_there_where_its_table_is(study, tables, tmp_path):
+    assert set(PROBE_FIGURES) <= set(available_figures(tables.runs, tables.probes))
+    bare = copy_study(study, tmp_path, noise=tables.probe("noise"))
+    assert set(available_figures(bare.runs, bare.probes)) & set(PROBE_FIGURES) == {"perturbation"}
+    with pytest.raises(LgnError, match="lemma: not in this preset.*a preset with the probe lemma"):
+        draw("lemma", bare)
+    assert main(["figure", "lemma", "--results", str(tmp_path), "--output", str(tmp_path / "f")]) == 2
+
+
+@pytest.mark.parametrize("method", ("hard_st", "glgn"))
+@pytest.mark.parametrize("name", PROBE_FIGURES)
+def test_one_method_and_seed_alone_can_be_drawn(study, tables, tmp_path, name, method):
+    kept = tables.runs.query("method == @method and seed == 1 and temperature in (1, 0.25)")["run_id"]
+    probe = FIGURES[name].probe
+    rows = tables.probe(probe)
+    figure = drawn(name, copy_study(study, tmp_path, **{probe: rows[rows["run_id"].isin(kept)]}))
+    assert any("1 seed" in axes.get_title() for axes in figure.axes)
+
+
+def test_only_probed_runs_stand_for_a_method(study, tables, tmp_path):
+    """Unprobed, the temperature of most company is 0.25: probed at 1 alone, GLGN is shown at 1, by its probed seeds."""
+    kept = tables.runs.query("method == 'glgn' and temperature == 1 and seed < 2 or method == 'dlgn'")
+    rows = tables.probe("noise")
+    [setting], _ = probed_settings(
+        copy_study(study, tmp_path, noise=rows[rows["run_id"].isin(kept["run_id"])]), "noise"
+    )
+    assert setting.depth == 3 and list(setting.conditions) == ["dlgn", "glgn"]
+    glgn = setting.conditions["glgn"]
+    assert set(glgn["temperature"]) == {1.0} and sorted(glgn["seed"]) == [0, 1]
+
+
+def test_rows_are_taken_at_each_runs_own_end_and_draws_are_averaged_before_runs():
+    rows = pd.DataFrame(
+        [("a", 5, 1.0, 0.2), ("a", 9, 1.0, 0.4), ("a", 9, 1.0, 0.8), ("b", 7, 1.0, 0.0), ("b", 7, 2.0, 0.5)],
+        columns=["run_id", "iteration", "scale", "accuracy"],
+    ).astype({"run_id": pd.CategoricalDtype(["a", "b", "c"])})
+    condition = pd.DataFrame({"run_id": ["a", "b"]})
+    assert list(rows_at(rows, condition, "last").index) == [1, 2, 3, 4]
+    assert list(rows_at(rows, condition, "first").index) == [0, 3, 4]
+    places, values = by_seed(rows_at(rows, condition, "last"), ["scale"], "accuracy")
+    # Scale 2 is missing in a; at 1, a's two draws are one value.
+    assert places.get_level_values("scale").tolist() == [1.0]
+    assert values.tolist() == [[pytest.approx(0.6)], [0.0]]
+
+
+def test_hessian_traces_are_means_over_seeds_with_the_estimators_error(tables):
+    figure = drawn("hessian_trace", tables)
+    exact, averaged = figure.axes[0], figure.axes[2]
+    assert "GLGN at 0.25" in exact.get_title() and "3 seeds" in exact.get_title()
+    assert "exact, 100 images" in exact.get_title() and "per_image, 100" in averaged.get_title()
+    line = line_of(exact, "dlgn")
+    # (1 - 0.5) (1 + seed) + iteration / 1e5, over seeds 0, 1, 2.
+    assert line.get_ydata() == pytest.approx([1.0, 1.0001, 1.01, 1.1])
+    assert line.get_xdata()[0] == 0 and line.get_xdata()[-1] == pytest.approx(10_000, rel=0.1)
+    assert line_of(exact, "glgn").get_ydata()[0] == pytest.approx(-0.25 * 2)
+    assert not exact.containers
+    bars = [bar.get_segments()[0] for bar in averaged.containers[0][2]]
+    half = np.sqrt(0.01**2 + 0.02**2 + 0.03**2) / 3
+    assert np.diff(bars[0][:, 1]) == pytest.approx(2 * half)
+
+
+def test_hessian_traces_of_every_temperature_stand_beside(tables):
+    panel = drawn("hessian_trace", tables).axes[1]
+    starts = [line.get_ydata()[0] for line in panel.lines if len(line.get_xdata()) == 4]
+    assert starts == pytest.approx([(0.25 - 0.5) * 2, (1 - 0.5) * 2])
+    assert "GLGN by temperature, 3 seeds" in panel.get_title()
+
+
+def test_where_the_expansion_holds_is_read_off_between_temperatures():
+    temperatures = np.array([1.0, 2, 4, 8, 16, 32, 64])
+    assert holds_from(temperatures, 2 / temperatures) == pytest.approx(20)
+    assert holds_from(temperatures, 0.01 / temperatures) == 1
+    assert holds_from(temperatures, 20 / temperatures) == np.inf
+    # Below 10% by chance at 2: it has to stay there.
+    assert holds_from(temperatures, np.array([1, 0.01, 1, 0.2, 0.05, 0.01, 0.001])) == pytest.approx(11.3137)
+
+
+def test_the_lemmas_error_its_order_and_where_it_is_small(tables):
+    figure = drawn("lemma", tables)
+    assert [axes.get_title().split(",")[0] for axes in figure.axes] == [
+        "at initialization", "DLGN trained", "GLGN trained", "Gumbel soft trained", "Hard-ST trained",
+    ]  # fmt: skip
+    for panel in figure.axes:
+        assert "3 seeds" in panel.get_title()
+        assert any(text.get_text() == "order from 10 to 100:\n3.00 [3.00, 3.00]" for text in panel.texts), (
+            panel.texts
+        )
+        term, error = panel.lines[:2]
+        # (1 + seed) tau^-2 and tau^-3: their ratio 1 / tau is 10% at 10.
+        assert term.get_ydata() == pytest.approx([200, 2, 0.02, 0.0002])
+        assert error.get_ydata() == pytest.approx([2000, 2, 0.002, 2e-6])
+        assert any(patch.get_x() == pytest.approx(10) for patch in panel.patches)
+
+
+def test_an_error_that_is_not_told_from_zero_is_open_and_has_no_order(study, tables, tmp_path):
+    rows = tables.probe("lemma").assign(error_standard_error=lambda rows: rows["error"])
+    panel = drawn("lemma", copy_study(study, tmp_path, lemma=rows)).axes[1]
+    assert panel.texts[0].get_text().endswith("not resolved")
+    faces = [line.get_markerfacecolor() for line in panel.lines if line.get_marker() == "o"]
+    shown = [len(line.get_xdata()) for line in panel.lines if line.get_marker() == "o"]
+    assert dict(zip(faces, shown, strict=True))["white"] == 4
+
+
+def test_planes_share_one_scale_and_the_thick_contour_is_a_rise_above_the_centre(tables):
+    dlgn, glgn, *lines, _ = drawn("loss_surface", tables).axes
+    meshes = [
+        next(part for part in panel.collections if isinstance(part, QuadMesh)) for panel in (dlgn, glgn)
+    ]
+    x = np.linspace(-1, 1, 9)
+    loss = 0.6 + 0.3 * (x[:, None] ** 2 + x**2)  # seeds 0 to 2: 0.5, 0.6, 0.7 in the centre
+    for mesh in meshes:
+        assert mesh.get_array().reshape(9, 9) == pytest.approx(loss)
+        assert (mesh.norm.vmin, mesh.norm.vmax) == pytest.approx((0.6, 1.2))
+    thick = [part for part in dlgn.collections if isinstance(part, QuadContourSet)][-1]
+    radii = np.hypot(*np.concatenate([path.vertices for path in thick.get_paths()]).T)
+    # Linear interpolation between grid points, 0.25 apart, of a parabola.
+    assert radii == pytest.approx((RISE / 0.3) ** 0.5, abs=0.03)
+    assert [panel.get_title() for panel in lines] == [
+        "test loss (nats)\n3 seeds",
+        "discrete accuracy\n3 seeds",
+    ]
+    assert line_of(lines[0], "glgn").get_ydata() == pytest.approx([0.6, 0.85, 1.1, 1.35, 1.6])
+    assert line_of(lines[1], "glgn").get_ydata()[-1] == pytest.approx(0.8)
+
+
+def test_a_surface_needs_no_lines(study, tables, tmp_path):
+    figure = drawn("loss_surface", copy_study(study, tmp_path, plane=tables.probe("plane")))
+    assert len(figure.axes) == 3  # two planes and the scale
+
+
+def test_noise_on_logits_starts_from_the_undisturbed_accuracy(tables):
+    figure = drawn("perturbation", tables)
+    [panel] = figure.axes
+    line = line_of(panel, "dlgn")
+    # Seed s has draws 0 to s, each 0.01 lower: 0, 0.005 and 0.01 lower in the mean of its draws.
+    assert line.get_ydata() == pytest.approx(0.9 / (1 + np.array([0.3, 1, 10])) - 0.005)
+    runs = tables.runs.query("method == 'dlgn' and depth == 3")
+    from_zero = next(
+        other for other in panel.lines if other.get_color() == line.get_color() and other is not line
+    )
+    assert from_zero.get_xdata()[0] == 0
+    assert from_zero.get_ydata()[0] == pytest.approx(runs["final_test_accuracy_discrete"].mean())
+    # The standard deviation of Gumbel noise, a draw of which says the same.
+    mark = next(other for other in panel.lines if other.get_linestyle() == ":" and len(other.get_xdata()) == 2
+                and other.get_color() == style.NEUTRAL)  # fmt: skip
+    noise = np.random.default_rng(0).gumbel(size=100_000)
+    assert mark.get_xdata()[0] == pytest.approx(noise.std(), rel=0.01)
+
+
+def test_layers_are_discretised_from_either_end(tables):
+    first, last = drawn("layerwise_discretization", tables).axes
+    assert first.get_title() == "from the input on, 3 seeds"
+    assert line_of(first, "glgn").get_ydata() == pytest.approx([0.89, 0.87, 0.85, 0.83])
+    assert line_of(last, "glgn").get_ydata() == pytest.approx([0.89, 0.88, 0.87, 0.86])
+
+
+def test_gates_of_a_class_are_shares_of_what_fires_less_the_mean_over_classes(tables):
+    [setting], rows = probed_settings(tables, "class_gates")
+    shares = firing_shares(rows, setting.conditions["glgn"], layer=3)
+    # Weights 0 to 15, in class 1 the gate `and` 1 + seed more: 120 in all, or 121 + seed.
+    more = np.array([2 / 121, 3 / 122, 4 / 123])
+    assert shares.loc["and"].tolist() == pytest.approx([1 / 120, more.mean()])
+    assert shares.sum().tolist() == pytest.approx([1, 1])
+    figure = drawn("gates_by_class", tables)
+    panels = figure.axes[:4]
+    assert [panel.get_title() for panel in panels] == [
+        f"{label}, layer {layer}\n3 seeds" for label in ("DLGN", "GLGN") for layer in (1, 3)
+    ]
+    image = next(part for part in panels[3].get_children() if isinstance(part, AxesImage))
+    assert image.get_array()[1].tolist() == pytest.approx(
+        [50 * (1 / 120 - more.mean()), 50 * (more.mean() - 1 / 120)]
+    )
+    assert image.norm.vmax == -image.norm.vmin == pytest.approx(np.abs(image.get_array()).max())
+
+
+def test_an_axis_from_zero_shows_zero_and_all_that_is_drawn():
+    panel = style.Figure().subplots()
+    panel.plot([0, 5, 60_000], [1, 2, 3])
+    axis_from_zero(panel, 5)
+    left, right = panel.get_xlim()
+    assert left < 0 and right > 60_000
+    assert panel.get_xticks().tolist() == [0, 10, 100, 1000, 10_000]
