@@ -176,7 +176,7 @@ def test_planes_share_one_scale_and_the_thick_contour_is_a_rise_above_the_centre
     x = np.linspace(-1, 1, 9)
     loss = 0.6 + 0.3 * (x[:, None] ** 2 + x**2)  # seeds 0 to 2: 0.5, 0.6, 0.7 in the centre
     for mesh in meshes:
-        assert mesh.get_array().reshape(9, 9) == pytest.approx(loss)
+        assert np.asarray(mesh.get_array()).reshape(9, 9) == pytest.approx(loss)
         assert (mesh.norm.vmin, mesh.norm.vmax) == pytest.approx((0.6, 1.2))
     thick = [part for part in dlgn.collections if isinstance(part, QuadContourSet)][-1]
     radii = np.hypot(*np.concatenate([path.vertices for path in thick.get_paths()]).T)

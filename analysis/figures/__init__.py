@@ -12,8 +12,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis import style
-from analysis.conditions import Setting
-from analysis.figures import fairness, gates, grids, learning_curves, panels, robust, speed, sweeps
+from analysis.conditions import Setting, settings
+from analysis.figures import (
+    class_gates,
+    curvature,
+    fairness,
+    gates,
+    grids,
+    landscape,
+    learning_curves,
+    panels,
+    perturbation,
+    probed,
+    robust,
+    speed,
+    sweeps,
+)
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
@@ -67,6 +81,14 @@ FIGURES: dict[str, Kind] = {
     "unused_share": Kind(gates.unused_share, learning_curves.needs, "any run"),
     "unused_threshold": Kind(gates.unused_threshold, learning_curves.needs, "any run"),
     "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
+    "hessian_trace": Kind(curvature.hessian_trace, settings, "the probe hessian", "hessian"),
+    "lemma": Kind(curvature.lemma, settings, "the probe lemma", "lemma"),
+    "loss_surface": Kind(landscape.loss_surface, settings, "the probe plane", "plane"),
+    "perturbation": Kind(perturbation.perturbation, settings, "the probe noise", "noise"),
+    "layerwise_discretization": Kind(
+        perturbation.layerwise_discretization, settings, "the probe layers", "layers"
+    ),
+    "gates_by_class": Kind(class_gates.gates_by_class, settings, "the probe class_gates", "class_gates"),
 }
 
 
@@ -88,7 +110,7 @@ def needs_probe(name: str) -> bool:
 
 def figure_sources(name: str) -> list[str]:
     """Paths of the modules that decide how a figure looks: a rule that makes it takes them as inputs."""
-    return [*sources(), panels.__file__, _kind(name).draw.__code__.co_filename]
+    return [*sources(), panels.__file__, probed.__file__, _kind(name).draw.__code__.co_filename]
 
 
 def sources() -> list[str]:
@@ -99,7 +121,8 @@ def sources() -> list[str]:
 def draw(name: str, tables: Tables) -> Figure:
     """The figure. Raises LgnError for an unknown name, or where the preset lacks its runs."""
     kind = _kind(name)
-    found = kind.needs(tables.runs)
+    measured = not kind.probe or kind.probe in tables.probes
+    found = kind.needs(tables.runs) if measured else []
     if not found:
         raise LgnError(
             f"{name}: not in this preset, which has no runs for it; allowed: a preset with {kind.wants}"

@@ -8,7 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+)
 
 from analysis import measures, paper_values
 from analysis.comparisons import histories
@@ -148,6 +155,17 @@ def percent_axis(axis, decimals: int | None = 0) -> None:
 def count_axis(axes: Axes) -> None:
     """A logarithmic axis of iterations: 100, 1k, 100k, 1M."""
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+
+
+def axis_from_zero(axes: Axes, first: float) -> None:
+    """The x axis of what is drawn: from 0, and logarithmic from the first value after it on."""
+    last = axes.dataLim.x1
+    axes.set_xscale("symlog", linthresh=first, linscale=0.5)
+    axes.set_xlim(-0.15 * first, 1.2 * last)
+    decades = 10.0 ** np.arange(np.ceil(np.log10(first)), np.floor(np.log10(last)) + 1)
+    axes.xaxis.set_major_locator(FixedLocator([0, *decades]))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
 
 
