@@ -127,7 +127,7 @@ def write_study(runs: Path, seeds=(0, 1, 2)) -> None:
 
 
 def write_probes(results: Path, depth: int = 3) -> None:
-    """Made-up tables of every probe, of a collected study's runs of one depth: functions of seed, temperature, place."""
+    """Made-up tables of every probe of a collected study's runs of one depth: functions of seed, temperature, place."""
     runs = pd.read_csv(results / "runs.csv").query("depth == @depth")
     tables: dict[str, list[dict]] = {
         name: [] for name in ("hessian", "lemma", "plane", "line", "noise", "layers", "class_gates")

@@ -100,7 +100,7 @@ BASE = {
 }  # fmt: skip
 
 
-def maps_of(*sweeps):
+def figures_of(*sweeps):
     return available_figures(Design(Preset(preset="p", base=BASE, seeds=[0], sweeps=list(sweeps))).table)
 
 
@@ -121,12 +121,12 @@ def vary(methods=("dlgn", "glgn"), depth=(2, 3), width=(20, 30), **fixed):
     ],
 )
 def test_without_two_depths_of_the_same_two_widths_there_is_no_map(sweeps):
-    assert not set(MAPS) & set(maps_of(*sweeps))
+    assert not set(MAPS) & set(figures_of(*sweeps))
 
 
 @pytest.mark.parametrize("sweeps", [[vary()], [vary(width=[20, 30, 40]), vary(depth=[4], width=[20])]])
 def test_two_depths_of_the_same_two_widths_are_a_map(sweeps):
-    assert set(MAPS) <= set(maps_of(*sweeps))
+    assert set(MAPS) <= set(figures_of(*sweeps))
 
 
 def test_a_recipe_has_a_map_of_its_own_and_the_usual_one_is_named_by_what_sets_the_others_apart(tables):
@@ -336,3 +336,13 @@ def test_the_table_is_written_where_there_is_a_map_and_nowhere_else(folder, valu
     write_claims([], tmp_path / "claims.json")
     assert main(["tables", "--results", str(tmp_path), "--output", str(tmp_path / "none")]) == 0
     assert not list((tmp_path / "none").glob("map.*"))
+
+
+def test_a_preset_of_many_settings_has_maps_and_no_pages_of_panels():
+    many = {"vary": {"method": ["dlgn", "glgn"], "depth": [2, 3, 4, 5], "width": [100, 200, 300, 400]}}
+    few = {"vary": {"method": ["dlgn", "glgn"], "depth": [2, 3], "width": [100, 200]}}
+    assert "accuracy_over_iterations" in figures_of(few) and "accuracy_over_iterations" not in figures_of(
+        many
+    )
+    maps = {name for name in FIGURES if name.startswith("map_")}
+    assert maps <= set(figures_of(few)) and maps <= set(figures_of(many))

@@ -112,25 +112,36 @@ def test_rows_are_taken_at_each_runs_own_end_and_draws_are_averaged_before_runs(
 
 def test_hessian_traces_are_means_over_seeds_with_the_estimators_error(tables):
     figure = drawn("hessian_trace", tables)
-    exact, averaged = figure.axes[0], figure.axes[2]
-    assert "GLGN at 0.25" in exact.get_title() and "3 seeds" in exact.get_title()
-    assert "exact, 100 images" in exact.get_title() and "per_image, 100" in averaged.get_title()
-    line = line_of(exact, "dlgn")
+    panel = figure.axes[0]
+    assert panel.get_title() == "DLGN\ntemperature 1, 3 seeds"
+    exact, averaged = panel.lines[:2]
     # (1 - 0.5) (1 + seed) + iteration / 1e5, over seeds 0, 1, 2.
-    assert line.get_ydata() == pytest.approx([1.0, 1.0001, 1.01, 1.1])
-    assert line.get_xdata()[0] == 0 and line.get_xdata()[-1] == pytest.approx(10_000, rel=0.1)
-    assert line_of(exact, "glgn").get_ydata()[0] == pytest.approx(-0.25 * 2)
-    assert not exact.containers
-    bars = [bar.get_segments()[0] for bar in averaged.containers[0][2]]
-    half = np.sqrt(0.01**2 + 0.02**2 + 0.03**2) / 3
-    assert np.diff(bars[0][:, 1]) == pytest.approx(2 * half)
+    assert exact.get_ydata() == pytest.approx([1.0, 1.0001, 1.01, 1.1])
+    assert exact.get_xdata().tolist() == averaged.get_xdata().tolist() == [0, 10, 1000, 10_000]
+    [bars] = panel.containers  # those of the estimate alone
+    first = bars[2][0].get_segments()[0]
+    assert np.diff(first[:, 1]) == pytest.approx(2 * np.sqrt(0.01**2 + 0.02**2 + 0.03**2) / 3)
+    # An interval over three seeds reaches from the lowest to the highest.
+    band = panel.collections[0].get_paths()[0].vertices
+    at_start = band[band[:, 0] == 0][:, 1]
+    assert (at_start.min(), at_start.max()) == pytest.approx((0.5, 1.5))
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "of the training loss (estimator exact, 100 images)",
+        "mean over Gumbel noise (estimator per_image, 100 images)",
+    ]
 
 
-def test_hessian_traces_of_every_temperature_stand_beside(tables):
-    panel = drawn("hessian_trace", tables).axes[1]
-    starts = [line.get_ydata()[0] for line in panel.lines if len(line.get_xdata()) == 4]
-    assert starts == pytest.approx([(0.25 - 0.5) * 2, (1 - 0.5) * 2])
-    assert "GLGN by temperature, 3 seeds" in panel.get_title()
+def test_hessian_traces_of_every_temperature_have_a_panel(tables):
+    figure = drawn("hessian_trace", tables)
+    starts = {axes.get_title(): axes.lines[0].get_ydata()[0] for axes in figure.axes if axes.axison}
+    assert starts == {
+        "DLGN\ntemperature 1, 3 seeds": pytest.approx(1.0),
+        "GLGN\ntemperature 0.25, 3 seeds": pytest.approx(-0.5),
+        "GLGN\ntemperature 1, 3 seeds": pytest.approx(1.0),
+        "Gumbel soft\ntemperature 0.25, 3 seeds": pytest.approx(-0.5),
+        "Hard-ST\ntemperature 1, 3 seeds": pytest.approx(1.0),
+    }
 
 
 def test_where_the_expansion_holds_is_read_off_between_temperatures():

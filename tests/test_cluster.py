@@ -199,7 +199,7 @@ def test_what_slurm_is_asked_for(tmp_path, device):
 
 def test_on_slurm_the_analysis_is_one_job_with_every_figure():
     grouped = {entry.split("=")[0] for entry in profile("slurm")["groups"]}
-    assert grouped == set(FIGURES) | {"design", "collect", "claims", "tables"}
+    assert grouped == set(FIGURES) | {"design", "collect", "probe_table", "claims", "tables"}
 
 
 @pytest.fixture(scope="module")

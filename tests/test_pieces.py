@@ -53,8 +53,10 @@ def test_pieces_end_in_the_records_of_an_undisturbed_run(tmp_path):
         done = subprocess.run([*command, "5"], capture_output=True, text=True, env=environment, check=False)
         statuses.append(done.returncode)
         assert len(statuses) < 100, done.stderr
-    assert len(statuses) > 1 and statuses[-1] == 0 and done.stdout.endswith(
-        f"all 4 runs of tiny have a record in {tmp_path}/results/tiny/runs\n"
+    assert (
+        len(statuses) > 1
+        and statuses[-1] == 0
+        and done.stdout.endswith(f"all 4 runs of tiny have a record in {tmp_path}/results/tiny/runs\n")
     )
     pieces = tmp_path / "results/tiny/runs"
     config = yaml.safe_load(preset.read_text()) | {"results_dir": str(tmp_path / "whole")}

@@ -36,15 +36,17 @@ from lgn.errors import LgnError
 class Kind:
     """One figure: how it is drawn, which settings it draws, and what a preset must have for it, in words.
 
-    probe: the probe whose table it draws, if any.
+    probe: the probe whose table it draws, if any. most: settings, beyond which its panels would fill pages.
     """
 
     draw: Callable[[Tables, list[Setting]], Figure]
     needs: Callable[[pd.DataFrame], list[Setting]]
     wants: str
     probe: str = ""
+    most: int = 12
 
 
+_ANY_NUMBER = 10**9
 _MAP = "DLGN and GLGN at two depths and two widths each, at one recipe"
 
 FIGURES: dict[str, Kind] = {
@@ -62,14 +64,17 @@ FIGURES: dict[str, Kind] = {
         robust.probability_of_improvement, robust.needs_dlgn, "DLGN and another method, two seeds in common"
     ),
     "performance_profiles": Kind(
-        robust.performance_profiles, robust.needs_methods, "two methods with two seeds in common"
+        robust.performance_profiles,
+        robust.needs_methods,
+        "two methods with two seeds in common",
+        most=_ANY_NUMBER,
     ),
-    "map_best": Kind(grids.map_best, grids.needs, _MAP),
-    "map_accuracy": Kind(grids.map_accuracy, grids.needs, _MAP),
-    "map_claims": Kind(grids.map_claims, grids.needs, _MAP),
-    "map_takeoff": Kind(grids.map_takeoff, grids.needs, _MAP),
-    "map_gap": Kind(grids.map_gap, grids.needs, _MAP),
-    "map_unused": Kind(grids.map_unused, grids.needs, _MAP),
+    "map_best": Kind(grids.map_best, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_accuracy": Kind(grids.map_accuracy, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_claims": Kind(grids.map_claims, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_takeoff": Kind(grids.map_takeoff, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_gap": Kind(grids.map_gap, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_unused": Kind(grids.map_unused, grids.needs, _MAP, most=_ANY_NUMBER),
     "temperature_sweep": Kind(
         sweeps.temperature_sweep, sweeps.needs_temperatures, "a method at two temperatures"
     ),
@@ -81,25 +86,29 @@ FIGURES: dict[str, Kind] = {
     "unused_share": Kind(gates.unused_share, learning_curves.needs, "any run"),
     "unused_threshold": Kind(gates.unused_threshold, learning_curves.needs, "any run"),
     "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
-    "hessian_trace": Kind(curvature.hessian_trace, settings, "the probe hessian", "hessian"),
-    "lemma": Kind(curvature.lemma, settings, "the probe lemma", "lemma"),
-    "loss_surface": Kind(landscape.loss_surface, settings, "the probe plane", "plane"),
-    "perturbation": Kind(perturbation.perturbation, settings, "the probe noise", "noise"),
-    "layerwise_discretization": Kind(
-        perturbation.layerwise_discretization, settings, "the probe layers", "layers"
+    "hessian_trace": Kind(
+        curvature.hessian_trace, settings, "the probe hessian", "hessian", most=_ANY_NUMBER
     ),
-    "gates_by_class": Kind(class_gates.gates_by_class, settings, "the probe class_gates", "class_gates"),
+    "lemma": Kind(curvature.lemma, settings, "the probe lemma", "lemma", most=_ANY_NUMBER),
+    "loss_surface": Kind(landscape.loss_surface, settings, "the probe plane", "plane", most=_ANY_NUMBER),
+    "perturbation": Kind(perturbation.perturbation, settings, "the probe noise", "noise", most=_ANY_NUMBER),
+    "layerwise_discretization": Kind(
+        perturbation.layerwise_discretization, settings, "the probe layers", "layers", most=_ANY_NUMBER
+    ),
+    "gates_by_class": Kind(
+        class_gates.gates_by_class, settings, "the probe class_gates", "class_gates", most=_ANY_NUMBER
+    ),
 }
 
 
 def available_figures(runs: pd.DataFrame, probes: Collection[str] = ()) -> list[str]:
     """Names of the figures that a runs table, or a design, and its probes have the rows for."""
     # Many figures need the same, and of a large preset that takes a while to find out.
-    met = {needs for needs in {kind.needs for kind in FIGURES.values()} if needs(runs)}
+    found = {needs: len(needs(runs)) for needs in {kind.needs for kind in FIGURES.values()}}
     return [
         name
         for name, kind in FIGURES.items()
-        if (not kind.probe or kind.probe in probes) and kind.needs in met
+        if (not kind.probe or kind.probe in probes) and 0 < found[kind.needs] <= kind.most
     ]
 
 

@@ -4,9 +4,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -15,16 +13,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, Symmetrica
 from analysis.conditions import Setting, conditions
 from analysis.figures.panels import (
     axis_from_zero,
-    draw_band,
     grid,
-    method_legend,
     row_label,
     seeds_text,
     shown_methods,
 )
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.statistics import mean_interval
-from analysis.style import NEUTRAL, MethodStyle, method_style
+from analysis.style import BAND, NEUTRAL, method_style
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
@@ -37,41 +33,45 @@ RESOLVED = 2.0
 ORDER = 3
 """Of the error in 1 / temperature, by the lemma."""
 
-_MARKERS = "osD^vPX*"
-_NOISE_LABELS = {"none": "of the training loss"}
+_COLUMNS = 4
 
 
 def hessian_trace(tables: Tables, found: list[Setting]) -> Figure:
-    """Trace of the Hessian in logits / temperature along training: by method, and GLGN by temperature.
-
-    Upper panels: of the training loss; lower: of its mean over noise on the logits.
-    """
+    """Trace of the Hessian in logits / temperature along training, a panel a method and, for GLGN, a temperature."""
     shown, rows = probed_settings(tables, "hessian")
     noises = sorted(rows["noise"].unique(), key=lambda noise: (noise != "none", noise))
-    temperatures = sorted({t for setting in shown for t in _by_temperature(setting)})
-    swept = len(temperatures) > 1
-    figure, axes = grid(len(shown) * len(noises), 1 + swept, height=1.9)
-    looks = _temperature_looks(temperatures)
-    size = np.abs(rows.loc[rows["trace"] != 0, "trace"]).median()
-    places = [(setting, noise) for setting in shown for noise in noises]
-    for row, (setting, noise) in zip(axes, places, strict=True):
-        methods = [(part, method_style(m)) for m, part in setting.conditions.items()]
-        by_temperature = [(part, looks[t]) for t, part in _by_temperature(setting).items()]
-        texts = ["by method"] if not by_temperature else [_temperature_text(setting), "GLGN by temperature"]
-        for panel, curves, text in zip(row, (methods, by_temperature), texts, strict=False):
-            _draw_traces(panel, rows[rows["noise"] == noise], curves, text)
-            panel.set_yscale("symlog", linthresh=10.0 ** math.floor(math.log10(size)))
+    by_setting = [(setting, _by_temperature(setting)) for setting in shown]
+    columns = min(_COLUMNS, max(len(parts) for _, parts in by_setting))
+    lines = [
+        (setting, parts[start : start + columns])
+        for setting, parts in by_setting
+        for start in range(0, len(parts), columns)
+    ]
+    figure, axes = grid(len(lines), columns, height=1.7)
+    linear = 10.0 ** math.floor(math.log10(np.abs(rows.loc[rows["trace"] != 0, "trace"]).median()))
+    for row, (setting, parts) in zip(axes, lines, strict=True):
+        for panel, condition in zip(row, parts, strict=False):
+            look = method_style(condition["method"].iloc[0])
+            for noise, line in zip(noises, _trace_lines(look.color), strict=False):
+                _draw_trace(panel, rows[rows["noise"] == noise], condition, line)
+            panel.axhline(0, color=NEUTRAL, linewidth=0.8)
+            panel.set_yscale("symlog", linthresh=linear)
             panel.yaxis.set_major_locator(SymmetricalLogLocator(panel.yaxis.get_transform(), subs=(1,)))
             panel.yaxis.set_minor_locator(NullLocator())
-        for unused in row[len(texts) :]:
-            unused.set_axis_off()
-        text = _NOISE_LABELS.get(noise, f"mean over {noise.capitalize()} noise")
-        row[0].set_ylabel(row_label(setting, f"trace of the Hessian\n{text}"))
-    method_legend(figure, shown_methods(shown), lines=True)
-    if swept:
-        handles = [_handle(looks[t], f"{t:g}") for t in temperatures]
-        title = "GLGN at temperature"
-        figure.legend(handles=handles, title=title, loc="outside lower center", ncols=min(7, len(handles)))
+            panel.set_xlabel("iterations")
+            temperature = f"temperature {condition['temperature'].iloc[0]:g}"
+            panel.set_title(f"{look.label}\n{temperature}, {seeds_text([condition])}")
+        for unused in row[len(parts) :]:
+            unused.remove()
+        row[0].set_ylabel(row_label(setting, "trace of the Hessian"))
+    handles = []
+    for noise, line in zip(noises, _trace_lines(method_style(shown_methods(shown)[0]).color), strict=False):
+        of_noise = rows[rows["noise"] == noise]
+        how = ", ".join(sorted(of_noise["estimator"].unique()))
+        images = ", ".join(map(str, sorted(of_noise["images"].unique())))
+        what = "of the training loss" if noise == "none" else f"mean over {noise.capitalize()} noise"
+        handles.append(Line2D([], [], **line, label=f"{what} (estimator {how}, {images} images)"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=2 if columns > 1 else 1)
     return figure
 
 
@@ -119,30 +119,26 @@ def lemma(tables: Tables, found: list[Setting]) -> Figure:
     return figure
 
 
-def _draw_traces(
-    panel: Axes, rows: pd.DataFrame, curves: list[tuple[pd.DataFrame, MethodStyle]], text: str
-) -> None:
-    """Means and bands over seeds; bars: the estimator's standard error of the mean. text: begins the title."""
-    given = rows[rows["run_id"].isin(pd.concat([part for part, _ in curves])["run_id"])]
-    for number, (condition, look) in enumerate(curves):
-        # Bars on one line would hide each other.
-        shift = 1 + 0.05 * (number - (len(curves) - 1) / 2)
-        of_condition = given[given["run_id"].isin(condition["run_id"])]
-        iterations, traces = by_seed(of_condition, ["iteration"], "trace")
-        _, errors = by_seed(of_condition, ["iteration"], "standard_error")
-        x = shift * iterations.get_level_values("iteration").to_numpy(float)
-        mean, low, high = mean_interval(traces)
-        draw_band(panel, x, mean, low, high, look, linestyle=look.line, marker=look.marker, markersize=3)
-        error = np.sqrt((errors**2).sum(0)) / len(errors)
-        if error.any():
-            panel.errorbar(x, mean, error, color=look.color, linestyle="none", linewidth=0.8, capsize=1.5)
-    panel.axhline(0, color=NEUTRAL, linewidth=0.8)
-    axis_from_zero(panel, given.loc[given["iteration"] > 0, "iteration"].min())
-    estimators, images = (", ".join(map(str, sorted(given[c].unique()))) for c in ("estimator", "images"))
-    panel.set_xlabel("iterations")
-    panel.set_title(
-        f"{text}, {seeds_text(part for part, _ in curves)}\nestimator {estimators}, {images} images"
+def _trace_lines(color: str) -> tuple[dict, dict]:
+    """How the trace of the training loss is drawn, and how that of its mean over noise."""
+    return (
+        {"color": color, "marker": "o", "markersize": 3},
+        {"color": NEUTRAL, "marker": "o", "markersize": 3, "markerfacecolor": "white", "linestyle": "--"},
     )
+
+
+def _draw_trace(panel: Axes, rows: pd.DataFrame, condition: pd.DataFrame, line: dict) -> None:
+    """Mean and band over seeds; bars: the estimator's standard error of the mean."""
+    rows = rows[rows["run_id"].isin(condition["run_id"])]
+    iterations, traces = by_seed(rows, ["iteration"], "trace")
+    _, errors = by_seed(rows, ["iteration"], "standard_error")
+    x, (mean, low, high) = iterations.get_level_values("iteration").to_numpy(), mean_interval(traces)
+    panel.plot(x, mean, **line)
+    panel.fill_between(x, low, high, color=line["color"], **BAND)
+    error = np.sqrt((errors**2).sum(0)) / len(errors)
+    if error.any():
+        panel.errorbar(x, mean, error, color=line["color"], linestyle="none", linewidth=0.8, capsize=1.5)
+    axis_from_zero(panel, x[x > 0][0])
 
 
 def _draw_lemma(panel: Axes, rows: pd.DataFrame, color: str) -> None:
@@ -156,7 +152,7 @@ def _draw_lemma(panel: Axes, rows: pd.DataFrame, color: str) -> None:
     panel.set_yscale("log")
     for (middle, bottom, top), look in ((terms, "black"), ((mean, low, high), color)):
         panel.plot(x, middle, color=look)
-        panel.fill_between(x, bottom, top, color=look, alpha=0.18, linewidth=0)
+        panel.fill_between(x, bottom, top, color=look, **BAND)
     resolved = mean > RESOLVED * standard
     for which, face in ((resolved, color), (~resolved, "white")):
         panel.errorbar(x[which], mean[which], standard[which], color=color, marker="o", markerfacecolor=face,
@@ -171,7 +167,8 @@ def _draw_lemma(panel: Axes, rows: pd.DataFrame, color: str) -> None:
     panel.set_xlim(x[0] / 1.5, x[-1] * 1.5)
     panel.xaxis.set_major_locator(LogLocator())
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.annotate(_order_text(rows, x[-2:]), (0.04, 0.04), xycoords="axes fraction", fontsize=7)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    panel.annotate(_order_text(rows, x[-2:]), (0.04, 0.04), xycoords="axes fraction", fontsize=7, bbox=box)
 
 
 def holds_from(temperatures: np.ndarray, relative_errors: np.ndarray) -> float:
@@ -210,26 +207,12 @@ def _order_text(rows: pd.DataFrame, temperatures: np.ndarray) -> str:
     return f"order from {ends}:\n{mean:.2f}" + ("" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
 
 
-def _by_temperature(setting: Setting) -> dict[float, pd.DataFrame]:
-    """temperature -> GLGN's runs there."""
-    if "glgn" not in setting.conditions:
-        return {}
-    parts = conditions(setting.runs[setting.runs["method"] == "glgn"])
-    return {float(part["temperature"].iloc[0]): part for part in parts}
-
-
-def _temperature_text(setting: Setting) -> str:
-    return f"by method (GLGN at {setting.conditions['glgn']['temperature'].iloc[0]:g})"
-
-
-def _temperature_looks(temperatures: list[float]) -> dict[float, MethodStyle]:
-    """From dark, the lowest, to light."""
-    colors = colormaps["plasma"](np.linspace(0, 0.85, len(temperatures)))
-    return {
-        t: MethodStyle(f"{t:g}", to_hex(color), _MARKERS[number % len(_MARKERS)], "-")
-        for number, (t, color) in enumerate(zip(temperatures, colors, strict=True))
-    }
-
-
-def _handle(look: MethodStyle, label: str) -> Line2D:
-    return Line2D([], [], color=look.color, marker=look.marker, linestyle=look.line, label=label)
+def _by_temperature(setting: Setting) -> list[pd.DataFrame]:
+    """The runs that stand for each method, and those of GLGN at every temperature, in order."""
+    parts = []
+    for method, condition in setting.conditions.items():
+        every = (
+            conditions(setting.runs[setting.runs["method"] == method]) if method == "glgn" else [condition]
+        )
+        parts += sorted(every, key=lambda part: part["temperature"].iloc[0])
+    return parts

@@ -14,7 +14,6 @@ from matplotlib.ticker import LogLocator, NullLocator
 from analysis.conditions import Setting
 from analysis.figures.panels import (
     draw_band,
-    log_axis,
     method_legend,
     percent_axis,
     row_label,
@@ -133,6 +132,4 @@ def _draw_line(panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd
         panel.set_xlabel(
             "from DLGN (0)\nto " + " or ".join(method_style(m).label for m in conditions) + " (1)"
         )
-    panels[0].set_yscale("log")
-    log_axis(panels[0].yaxis, "{:g}".format)
     percent_axis(panels[1].yaxis)
