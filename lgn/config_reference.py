@@ -23,6 +23,7 @@ A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; w
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
 | `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
 | `cifar10_map.yaml` | the same on CIFAR-10, small nets |
+| `published.yaml` | CIFAR-10, the net of difflogic's published 51.27%, an hour a seed |
 | `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
