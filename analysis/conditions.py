@@ -83,7 +83,11 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
 
 def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:
     """The runs of each condition of a table, by seed."""
-    groups = runs.groupby(condition_columns(runs), dropna=False, sort=True)
+    if runs.empty:
+        return []
+    # Constant columns make no groups but take most of the time.
+    varied = [name for name in condition_columns(runs) if runs[name].nunique(dropna=False) > 1]
+    groups = runs.groupby(varied, dropna=False, sort=True) if varied else [((), runs)]
     return [part.sort_values("seed") for _, part in groups]
 
 

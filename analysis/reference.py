@@ -4,6 +4,7 @@ import lzma
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 from analysis.claims import make_claims
@@ -33,19 +34,21 @@ def keep(results: Path, output: Path) -> list[Path]:
 def redraw(reference: Path, figures: Path) -> list[Path]:
     """Figures and tables of every preset below `reference`, into <figures>/<preset>/; returns the files.
 
-    A preset is a folder with tidy tables, or with records in runs/, which are collected first. Nothing is trained, and
-    nothing below `reference` changes.
+    A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
+    below `figures` are drawn, and of their figures those that are there; all that there can be where none is. Nothing is
+    trained, and nothing below `reference` changes.
     """
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(os.cpu_count()) as pool:
-        tasks = []
-        for folder in sorted(path for path in reference.iterdir() if _drawn(path, figures)):
-            results = _collected(folder, Path(scratch) / folder.name)
+        presets = {
+            figures / folder.name: _collected(folder, Path(scratch) / folder.name)
+            for folder in sorted(path for path in reference.iterdir() if _drawn(path, figures))
+        }
+        # The longest first, or they are waited for at the end.
+        tasks = [pool.submit(_write_tables, results, output) for output, results in presets.items()]
+        for output, results in presets.items():
             tables = read_tables(results)
-            tasks.append(pool.submit(_write_tables, results, figures / folder.name))
-            tasks += [
-                pool.submit(_write_figure, name, results, figures / folder.name)
-                for name in available_figures(tables.runs, tables.probes)
-            ]
+            names = _wanted(available_figures(tables.runs, tables.probes), output)
+            tasks += [pool.submit(_write_figure, name, results, output) for name in names]
         return sorted(path for task in tasks for path in task.result())
 
 
@@ -54,6 +57,12 @@ def _drawn(folder: Path, figures: Path) -> bool:
     return (figures / folder.name).is_dir() and (
         (folder / "runs").is_dir() or (folder / f"runs{SUFFIX}").is_file()
     )
+
+
+def _wanted(available: list[str], folder: Path) -> list[str]:
+    """The figures that are there already, or all where none is."""
+    present = {path.stem for path in folder.glob("*.pdf")}
+    return [name for name in available if not present or name in present]
 
 
 def _collected(folder: Path, scratch: Path) -> Path:
@@ -66,10 +75,16 @@ def _collected(folder: Path, scratch: Path) -> Path:
     return scratch
 
 
+@lru_cache(maxsize=2)
+def _tables(results: Path) -> Tables:
+    """Read once by each process: a map's tables take longer to read than to draw."""
+    return Tables(results)
+
+
 def _write_tables(results: Path, output: Path) -> list[Path]:
-    tables = Tables(results)
+    tables = _tables(results)
     return write_tables(tables, make_claims(tables), output)
 
 
 def _write_figure(name: str, results: Path, output: Path) -> list[Path]:
-    return write_figure(name, Tables(results), output)
+    return write_figure(name, _tables(results), output)

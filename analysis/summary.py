@@ -148,7 +148,7 @@ def claims_shown(claims: list[dict]) -> pd.DataFrame:
                 "claim": CLAIM_NAMES[claim["claim"]],
                 "paper": show(claim["paper"]["value"]),
                 "measured": claim["measured_text"],
-                "95% interval": "-" if low is None or high is None else f"[{show(low)}, {show(high)}]",
+                "95% interval": "-" if pd.isna(low) or pd.isna(high) else f"[{show(low)}, {show(high)}]",
                 "seeds": str(len(claim["seeds"])),
                 "scale": scale_text(claim["scale"]),
                 "verdict": claim["verdict"],

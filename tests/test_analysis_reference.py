@@ -20,21 +20,21 @@ def results(tmp_path_factory):
         for seed in (0, 1):
             write_run(folder / "runs", method, seed)
     collect(folder / "runs", folder)
-    (folder / f"{PROBE}lemma.csv").write_text("run_id,iteration\nx,3\n")
+    (folder / f"{PROBE}soul.csv").write_text("run_id,iteration\nx,3\n")
     return folder
 
 
 def test_what_is_kept_is_every_table_and_the_same_twice(results, tmp_path):
     paths = keep(results, tmp_path / "a")
     assert [p.read_bytes() for p in keep(results, tmp_path / "b")] == [p.read_bytes() for p in paths]
-    names = {*TABLES, f"{PROBE}lemma"}
+    names = {*TABLES, f"{PROBE}soul"}
     assert {path.name.split(".")[0] for path in paths} == names
     for path in paths:
         assert lzma.decompress(path.read_bytes()) == (results / path.name.removesuffix(".xz")).read_bytes()
     kept, before = read_tables(tmp_path / "a"), read_tables(results)
     for name in TABLES:
         assert getattr(kept, name).equals(getattr(before, name))
-    assert kept.probes == ["lemma"] and list(kept.probe("lemma")["iteration"]) == [3]
+    assert kept.probes == ["soul"] and list(kept.probe("soul")["iteration"]) == [3]
 
 
 def test_kept_tables_draw_what_the_records_draw(results, tmp_path):

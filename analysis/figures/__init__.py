@@ -43,7 +43,7 @@ class Kind:
     needs: Callable[[pd.DataFrame], list[Setting]]
     wants: str
     probe: str = ""
-    most: int = 12
+    most: int = 8
 
 
 _ANY_NUMBER = 10**9
