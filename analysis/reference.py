@@ -35,8 +35,8 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
     """Figures and tables of every preset below `reference`, into <figures>/<preset>/; returns the files.
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
-    below `figures` are drawn, and of their figures those that are there; all that there can be where none is. Nothing is
-    trained, and nothing below `reference` changes.
+    below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
+    Nothing is trained, and nothing below `reference` changes.
     """
     with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(os.cpu_count()) as pool:
         presets = {
