@@ -11,13 +11,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from analysis_records import write_probes, write_run, write_study
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
 from pypdf import PdfReader
 
 from analysis import style
 from analysis.claims import make_claims
 from analysis.cli import main
 from analysis.collect import collect
-from analysis.figures import FIGURES, available_figures, draw, figure_sources, write_figure
+from analysis.figures import FIGURES, available_figures, draw, figure_sources, panels, write_figure
 from analysis.tidy import Tables, read_tables
 from lgn.config import Preset
 from lgn.design import Design
@@ -216,3 +218,13 @@ def test_every_figure_has_a_caption_that_says_what_it_is_made_from():
     for name in FIGURES:
         caption = (ROOT / "workflow" / "report" / f"{name}.rst").read_text()
         assert "seeds" in caption and ".csv" in caption
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_legend_is_never_wider_than_its_figure(columns):
+    figure, _ = panels.grid(1, columns)
+    panels.legend(figure, [Line2D([], [], label=f"{number} {'long ' * 5}") for number in range(6)])
+    (drawn,) = figure.legends
+    width = drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width
+    assert 0 < width <= figure.bbox.width
+    assert [text.get_text()[0] for text in drawn.get_texts()] == list("012345")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import (
@@ -136,15 +137,20 @@ def method_legend(
 
 
 def legend(figure: Figure, handles: list) -> None:
-    """A legend above all panels, as wide as they are."""
+    """A legend above all panels, in as few rows as their width allows."""
     columns = 7 if figure.get_figwidth() > COLUMN else (2 if len(handles) <= 4 else 3)
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(len(handles), columns),
-        columnspacing=1.3,
-        handlelength=2.2,
-    )
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for ncols in range(min(len(handles), columns), 0, -1):
+        drawn = figure.legend(
+            handles=handles,
+            loc="outside upper center",
+            ncols=ncols,
+            columnspacing=1.3,
+            handlelength=2.2,
+        )
+        if ncols == 1 or drawn.get_window_extent(renderer).width <= figure.bbox.width:
+            return
+        drawn.remove()
 
 
 def percent_axis(axis, decimals: int | None = 0) -> None:
