@@ -1,6 +1,8 @@
 """Results kept in few bytes, and what is drawn from them: the same bytes as from the tables they were made of."""
 
 import lzma
+import shutil
+from pathlib import Path
 
 import pytest
 from analysis_records import write_run
@@ -11,6 +13,8 @@ from analysis.collect import collect
 from analysis.reference import keep, redraw
 from analysis.tidy import PROBE, TABLES, read_tables
 from lgn.errors import LgnError
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +69,18 @@ def test_a_missing_table_is_named_and_nothing_is_kept(results, tmp_path):
     with pytest.raises(LgnError, match="history.csv: is missing"):
         keep(tmp_path / "few", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.long
+def test_the_figures_of_this_repository_are_those_of_its_results(tmp_path):
+    """What `make figures` does, into another folder that holds the same names."""
+    kept = ROOT / "paper_figures/reference"
+    shutil.copytree(kept, tmp_path / "figures")
+    for path in (tmp_path / "figures").rglob("*.*"):
+        path.write_bytes(b"")
+    drawn = redraw(ROOT / "results/reference", tmp_path / "figures")
+    assert len(drawn) > 200
+    differ = [
+        p.name for p in drawn if p.read_bytes() != (kept / p.relative_to(tmp_path / "figures")).read_bytes()
+    ]
+    assert differ == []
