@@ -44,8 +44,8 @@ def histories(
     condition = condition.sort_values("seed")
     if seeds is not None:
         condition = condition[condition["seed"].isin(seeds)]
-    by_run = dict(iter(history[history["run_id"].isin(condition["run_id"])].groupby("run_id")))
-    return [by_run[run_id] for run_id in condition["run_id"]]
+    # Comparing with each is several times faster than grouping, which looks at every run of the table.
+    return [history[history["run_id"] == run_id] for run_id in condition["run_id"]]
 
 
 def curves(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None) -> Curves:

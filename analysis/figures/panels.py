@@ -27,6 +27,9 @@ from analysis.style import BAND, COLUMN, PAGE, STAR, MethodStyle, method_style
 WRAP = 3
 _LABEL = 18
 """Characters of a legend's label in a one-column figure."""
+_ROW = 28
+"""Characters along the height of a panel."""
+_NO_BREAK = "\u00a0"
 
 
 def grid(
@@ -65,9 +68,11 @@ def setting_title(setting: Setting, conditions: Iterable[pd.DataFrame] | None = 
 
 
 def row_label(setting: Setting, quantity: str) -> str:
-    """Names a row of panels: its setting and what its first axis shows."""
+    """Names a row of panels: its setting, in lines as long as a panel is high, and what its first axis shows."""
     scale = f"{setting.dataset}, {setting.depth} x {setting.width:,}"
-    return "\n".join(filter(None, [scale, setting.recipe_text, quantity]))
+    whole = setting.recipe_text.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
+    lines = [line.replace(_NO_BREAK, " ") for line in textwrap.wrap(whole, _ROW)]
+    return "\n".join([scale, *lines, quantity])
 
 
 def shown_methods(settings: Iterable[Setting]) -> list[str]:
