@@ -125,6 +125,7 @@ def test_fonts_are_embedded_and_nothing_dates_the_file(files, name):
     assert png.startswith(b"\x89PNG") and b"Software" not in png and b"tIME" not in png
 
 
+@pytest.mark.long
 def test_equal_records_give_equal_bytes_in_another_process(study, files, tmp_path):
     # Another hash seed, another working directory: neither may show.
     environment = os.environ | {

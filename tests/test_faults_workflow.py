@@ -11,6 +11,8 @@ import pytest
 from test_workflow import TINY, jobs, snakemake, snakemake_command
 from training_process import RECORD, files, record_bytes
 
+from lgn.records import SNAPSHOTS
+
 LONG = TINY | {
     "base": TINY["base"] | {"iterations": 10**7, "evaluations": 4},
     "seeds": [0],
@@ -81,8 +83,10 @@ def test_killing_everything_at_once_loses_no_finished_run_and_the_next_call_ends
     for ours, theirs in zip(
         record_folders(tmp_path / "cut"), record_folders(tmp_path / "whole"), strict=True
     ):
-        assert ours.name == theirs.name and files(ours) == RECORD
+        assert ours.name == theirs.name and files(ours) == files(theirs)
+        assert set(files(ours)) == {*RECORD, SNAPSHOTS}
         assert record_bytes(ours) == record_bytes(theirs)
+        assert (ours / SNAPSHOTS).read_bytes() == (theirs / SNAPSHOTS).read_bytes()
 
 
 def test_terminating_snakemake_has_its_trainings_store_their_state(tmp_path):

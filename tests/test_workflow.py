@@ -282,6 +282,7 @@ def test_conda_environment_has_the_pinned_versions():
             )
 
 
+@pytest.mark.long
 def test_the_smoke_preset_run_twice_makes_the_same_records(tmp_path):
     """The whole pipeline from nothing, then its trainings: weights and gates byte for byte, history but for clocks."""
     preset = yaml.safe_load((ROOT / "config/smoke.yaml").read_text())
