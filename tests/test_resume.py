@@ -104,7 +104,6 @@ def test_a_signal_has_the_training_store_its_state_and_leave(tmp_path, number):
     assert run(tmp_path / "whole", **options)[0] == 0
     process = start(tmp_path / "cut", checkpoint_seconds=3600, **options)
     wait_until_it_trains(process)
-    time.sleep(0.2)  # Into its steps; one that is asked before the first stores the state before it.
     process.send_signal(number)
     printed, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + number
@@ -112,7 +111,7 @@ def test_a_signal_has_the_training_store_its_state_and_leave(tmp_path, number):
     assert last.startswith("lgn: stopped, stored at iteration") and last.endswith("goes on from there")
     assert files(tmp_path / "cut") == UNFINISHED
     state, tensors = read_checkpoint(tmp_path / "cut")
-    assert int(tensors["iteration"]) < 20_000 and state["history"][0]["iteration"] == 0
+    assert 0 < int(tensors["iteration"]) < 20_000 and state["training_seconds"] > 0
     assert run(tmp_path / "cut", **options)[0] == 0
     assert record_bytes(tmp_path / "cut") == record_bytes(tmp_path / "whole")
 

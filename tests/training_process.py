@@ -18,6 +18,8 @@ _PROGRAM = """
 import math, sys
 from lgn import training
 training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
+from lgn.progress import Progress
+Progress.LINE_SECONDS = 0.0
 from lgn.cli import main
 sys.exit(main(sys.argv[2:]))
 """
@@ -45,9 +47,9 @@ def run(output: Path, *arguments: str, **options):
 
 
 def wait_until_it_trains(process) -> None:
-    """Returns when the process has printed that its first row of history is there."""
+    """Returns when the process has printed a row of its history that comes after a step."""
     for line in process.stdout:
-        if "iteration 0/" in line:
+        if "iteration " in line and "iteration 0/" not in line:
             return
     raise AssertionError(f"it ended before it trained: {process.wait()}")
 
