@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from analysis.memo import remembered
 from analysis.paper_values import TEMPERATURE
 from lgn.config import Run
 from lgn.methods import METHODS
@@ -61,6 +62,7 @@ def condition_columns(runs: pd.DataFrame) -> list[str]:
     return [name for name in setting_columns(runs) if name != "seed"]
 
 
+@remembered
 def settings(runs: pd.DataFrame) -> list[Setting]:
     """The settings of a runs table, ordered by data set, depth, width, then recipe."""
     recipe = [

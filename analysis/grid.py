@@ -80,11 +80,8 @@ def grid_values(tables: Tables, found: list[Setting]) -> pd.DataFrame:
         for method in PAPER_METHODS:
             if method in setting.conditions:
                 condition = setting.conditions[method]
-                # Its runs alone, and ids as text: every measure looks them up anew, among all categories there are.
-                history = tables.history[tables.history["run_id"].isin(condition["run_id"])]
-                history = history.assign(run_id=history["run_id"].astype(str))
-                rows.append(_row(history, setting, method))
-                final = comparisons.finals(history, condition, "test_accuracy_discrete")
+                rows.append(_row(tables.history, setting, method))
+                final = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
                 scores.append(pd.Series(final, index=sorted(condition["seed"])))
     for name, keys in (("behind_best", (*KEYS, "recipe")), ("behind_any", KEYS)):
         for together in _groups(rows, keys):

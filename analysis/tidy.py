@@ -79,6 +79,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
 
 def _read(path: Path, kinds: dict[str, str] | None = None) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=kinds)
+        # The copy gathers columns of a kind in one block: read_csv leaves one a column, and picking rows visits each.
+        return pd.read_csv(path, dtype=kinds).copy()
     except (OSError, ValueError) as error:
         raise LgnError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from None
