@@ -14,6 +14,9 @@ Made from the typed model by `python -m lgn keys > config/README.md`; a test kee
 A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; without a file it is
 `config/default.yaml`. Any key can be overridden for one call: `--config results_dir=/scratch/results`.
 
+A preset may bring along others, its `studies`: they execute where it does, after it, and their targets are named after
+them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
+
 | preset | what it is |
 |---|---|
 | `smoke.yaml` | digits, tiny nets, 2 seeds, all four methods: does the installation work? |
@@ -23,6 +26,8 @@ A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; w
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
 | `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
 | `cifar10_map.yaml` | the same on CIFAR-10, small nets |
+| `depth_width.yaml` | digits, by depth and by width, nets that had the time to finish: the paper's Figs. 3 to 5 |
+| `cifar_small.yaml` | CIFAR-10 and CIFAR-100, small nets: every figure of the paper |
 | `published.yaml` | CIFAR-10, the net of difflogic's published 51.27%, an hour a seed |
 | `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |

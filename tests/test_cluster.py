@@ -15,7 +15,7 @@ import psutil
 import pytest
 import yaml
 
-from analysis.figures import FIGURES
+from analysis.figures import available_figures
 from lgn.config import parse_preset
 from lgn.design import SHORT_MINUTES, START_MINUTES, Design, gpu_request, training_seconds
 
@@ -197,9 +197,22 @@ def test_what_slurm_is_asked_for(tmp_path, device):
     assert re.findall(r"--gpus=\S+", call.split("--wrap")[0]) == (["--gpus=1"] if device == "cuda" else [])
 
 
-def test_on_slurm_the_analysis_is_one_job_with_every_figure():
-    grouped = {entry.split("=")[0] for entry in profile("slurm")["groups"]}
-    assert grouped == set(FIGURES) | {"design", "collect", "probe_table", "claims", "tables"}
+def test_the_analysis_of_a_preset_and_of_its_study_is_a_job_each_with_every_figure(tmp_path):
+    """Read from the rules' groups: all but data, trainings and probes, and the targets, which run nothing."""
+    seen = tmp_path / "Snakefile"
+    seen.write_text(
+        f'include: "{ROOT}/workflow/Snakefile"\n'
+        'print(*(f"{one.name}: {one._group}" for one in workflow.rules if not one.norun), sep="\\n")\n'
+    )
+    study = tmp_path / "study.yaml"
+    study.write_text(yaml.safe_dump(SMALL | {"preset": "study"}))
+    arguments = ("--snakefile", str(seen), "--cores", "1", "--dry-run", "--quiet", "--", "all")
+    planned = snakemake(tmp_path, SMALL | {"studies": [str(study)]}, *arguments)
+    assert planned.returncode == 0, planned.stdout
+    grouped = set(re.findall(r"^(\w+): analysis$", planned.stdout, re.MULTILINE))
+    figures = set(available_figures(design().table, design().probes))
+    analysis = figures | {"design", "collect", "probe_table", "claims", "tables"}
+    assert grouped == analysis | {f"study__{name}" for name in analysis}
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def copy_of(finished, folder):
     return folder
 
 
-def test_a_bare_call_plans_the_default_preset():
+def test_a_bare_call_plans_the_default_preset_and_its_studies():
     """An included Snakefile's default target is dropped: without its own, this would plan nothing and exit 0."""
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--config",
@@ -87,10 +87,58 @@ def test_a_bare_call_plans_the_default_preset():
     )  # fmt: skip
     planned = jobs(done.stdout)
     assert done.returncode == 0, done.stdout
-    assert planned["train"] == 60
     preset = yaml.safe_load((ROOT / "config/default.yaml").read_text())
+    assert planned["train"] == len(Design(parse_preset(preset)).runs) >= 60
     assert {name for name in planned if name in FIGURES} == figures_of(preset)
     assert planned["probe"] == sum(map(len, Design(parse_preset(preset)).probes.values())) > 50
+    for name, runs in {"depth_width": 63, "map": 324, "controls": 57, "contradictions": 54}.items():
+        study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+        own = {job.removeprefix(f"{name}__"): count for job, count in planned.items() if f"{name}__" in job}
+        assert own["train"] == runs and own["tables"] == 1
+        assert {job for job in own if job in FIGURES} == figures_of(study)
+
+
+@pytest.fixture(scope="module")
+def finished_with_study(tmp_path_factory):
+    """A tiny preset with a study that would train elsewhere, did the preset not say where."""
+    folder = tmp_path_factory.mktemp("studied")
+    preset = TINY | {"sweeps": [{"set": {"method": "glgn"}, "probes": ["layers"]}], "results_dir": "records"}
+    study = preset | {"preset": "a-study", "seeds": [7], "results_dir": "elsewhere", "data_dir": "elsewhere"}
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    preset |= {"studies": ["study.yaml"]}
+    done = snakemake(folder, preset=preset)
+    assert done.returncode == 0, done.stdout
+    return folder, preset, study, done.stdout
+
+
+def test_a_preset_brings_along_its_studies(finished_with_study):
+    folder, preset, study, output = finished_with_study
+    assert not (folder / "elsewhere").exists()
+    for one in (preset, study):
+        results, figures = folder / "records" / one["preset"], folder / "paper_figures" / one["preset"]
+        with open(results / "runs.csv", newline="") as file:
+            assert sorted(int(run["seed"]) for run in csv.DictReader(file)) == one["seeds"]
+        assert (results / "probe_layers.csv").is_file() and (figures / "claims.md").is_file()
+        assert {path.stem for path in figures.glob("*.pdf")} == figures_of(one)
+        assert output.count(f"Collecting the records of preset {one['preset']}\n") == 1
+    printed = re.findall(r"^claims in full: records/([\w-]+)/claims.json$", output, re.MULTILINE)
+    assert printed == ["a-study", "tiny"]
+
+
+def test_a_preset_trains_before_its_studies(finished_with_study):
+    started = re.findall(
+        r"^Reason: Missing output files: records/([\w-]+)/runs/", finished_with_study[3], re.MULTILINE
+    )
+    assert started == ["tiny", "tiny", "a-study"]
+
+
+def test_studies_are_made_once_whether_brought_along_or_alone(finished_with_study):
+    folder, preset, study, _ = finished_with_study
+    assert "Nothing to be done" in snakemake(folder, preset=preset).stdout
+    alone = snakemake(folder, preset=study | {"results_dir": "records", "data_dir": None})
+    assert "Nothing to be done" in alone.stdout, alone.stdout
+    without = snakemake(folder, "--dry-run", "--config", "studies=[]", "preset=other", preset=preset)
+    assert without.returncode == 0 and not any("study" in job for job in jobs(without.stdout)), without.stdout
 
 
 def test_one_command_ends_in_claims_tables_and_figures(finished):
@@ -225,6 +273,7 @@ def test_a_failed_job_keeps_its_checkpoint_and_names_a_damaged_one(tmp_path):
             {"sweeps": [{"set": {"method": "glgn", "dataset": "; rm -rf"}}]},
             "dataset: '; rm -rf' is not allowed",
         ),
+        ({"studies": ["no.yaml"]}, "no.yaml: not a readable YAML file: "),
     ],
 )
 def test_wrong_config_is_refused_before_anything_trains(tmp_path, change, words):
@@ -313,7 +362,7 @@ def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
     )
     preset = yaml.safe_load((ROOT / "config/default.yaml").read_text())
     sweeps = [{key: value for key, value in sweep.items() if key != "probes"} for sweep in preset["sweeps"]]
-    preset |= {"results_dir": "results/reference", "sweeps": sweeps, "execution": {}}
+    preset |= {"results_dir": "results/reference", "sweeps": sweeps, "execution": {}, "studies": []}
     planned = snakemake(tmp_path / "plan", "--dry-run", "figures", "tables", preset=preset)
     assert planned.returncode == 0, planned.stdout
     assert "train" not in jobs(planned.stdout)

@@ -4,10 +4,12 @@ rule design:
         run_ids=f"{RESULTS}/run_ids.txt",
     log:
         f"{RESULTS}/logs/design.log",
+    group:
+        "analysis"
     params:
         runs=sorted(design.runs),
     message:
-        "Listing the runs of preset {preset.preset}"
+        f"Listing the runs of preset {preset.preset}"
     run:
         write_design(design, output.table, output.run_ids)
 
@@ -21,10 +23,12 @@ rule collect:
         **TABLE_FILES,
     log:
         f"{RESULTS}/logs/collect.log",
+    group:
+        "analysis"
     conda:
         "../envs/lgn.yaml"
     message:
-        "Collecting the records of preset {preset.preset}"
+        f"Collecting the records of preset {preset.preset}"
     shell:
         'results="$(dirname {output.runs:q})"; '
         'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} --output "$results" '
@@ -40,6 +44,8 @@ rule claims:
         table=multiext(f"{RESULTS}/tables/claims", ".md", ".tex", ".csv"),
     log:
         f"{RESULTS}/logs/claims.log",
+    group:
+        "analysis"
     conda:
         "../envs/lgn.yaml"
     message:
@@ -59,8 +65,18 @@ rule tables:
         claims=rules.claims.output.claims,
         code=sources(),
     output:
-        claims=report(f"{FIGURES}/claims.csv", caption="../report/tables.rst", category="Tables"),
-        summary=report(f"{FIGURES}/summary.csv", caption="../report/tables.rst", category="Tables"),
+        claims=report(
+            f"{FIGURES}/claims.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory=preset.preset,
+        ),
+        summary=report(
+            f"{FIGURES}/summary.csv",
+            caption="../report/tables.rst",
+            category="Tables",
+            subcategory=preset.preset,
+        ),
         texts=expand(
             "{folder}/{table}.{format}",
             folder=FIGURES,
@@ -70,6 +86,8 @@ rule tables:
         values=expand("{folder}/{table}.csv", folder=FIGURES, table=OTHER_TABLES),
     log:
         f"{RESULTS}/logs/tables.log",
+    group:
+        "analysis"
     conda:
         "../envs/lgn.yaml"
     message:

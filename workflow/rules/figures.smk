@@ -13,10 +13,13 @@ for figure in FIGURE_NAMES:
                 f"{FIGURES}/{figure}.png",
                 caption=f"../report/{figure}.rst",
                 category="Figures",
+                subcategory=preset.preset,
             ),
             pdf=f"{FIGURES}/{figure}.pdf",
         log:
             f"{RESULTS}/logs/figures/{figure}.log",
+        group:
+            "analysis"
         conda:
             "../envs/lgn.yaml"
         params:

@@ -5,6 +5,7 @@ rule probe:
         f"{RESULTS}/probes/{{probe}}/{{run_id}}.csv",
     log:
         f"{RESULTS}/logs/probes/{{probe}}/{{run_id}}.log",
+    priority: OWN_PRIORITY
     group:
         "probes"
     conda:
@@ -32,7 +33,9 @@ rule probe_table:
         table=f"{RESULTS}/probe_{{probe}}.csv",
     log:
         f"{RESULTS}/logs/probe_{{probe}}.log",
+    group:
+        "analysis"
     message:
-        "Gathering {wildcards.probe} of preset {preset.preset}"
+        f"Gathering {{wildcards.probe}} of preset {preset.preset}"
     run:
         collect_probe(input, output.table)

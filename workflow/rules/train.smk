@@ -15,6 +15,7 @@ if preset.execution.seeds_together:
                 f"{RESULTS}/logs/train/{setting.name}.log",
             benchmark:
                 f"{RESULTS}/benchmarks/train/{setting.name}.tsv"
+            priority: OWN_PRIORITY
             group:
                 setting.group
             conda:
@@ -51,6 +52,7 @@ else:
             f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
         benchmark:
             f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
+        priority: OWN_PRIORITY
         group:
             lambda wildcards: design.group(wildcards.hash)
         conda:
