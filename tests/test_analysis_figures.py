@@ -33,9 +33,10 @@ ROOT = Path(__file__).resolve().parent.parent
 def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     write_study(folder / "runs")
-    # Another width and depth: a map. All methods, or panels of those missing would have no axes.
-    for method, depth, width in itertools.product(METHODS, (4, 5), (20, 30)):
-        write_run(folder / "runs", method, 0, depth=depth, width=width)
+    # Two depths by two widths: a map. All methods, or panels of those missing would have no axes.
+    cells = [(4, 20, 2), (4, 30, 2), (5, 20, 2), (5, 30, 2), (6, 20, 3), (6, 30, 3)]
+    for method, (depth, width, scale), seed in itertools.product(METHODS, cells, (0, 1, 2)):
+        write_run(folder / "runs", method, seed, depth=depth, width=width, init_scale=scale)
     collect(folder / "runs", folder)
     write_probes(folder)
     return folder
@@ -195,6 +196,45 @@ def test_the_ratio_drawn_at_dlgns_best_is_the_claims(tables):
     )
     at_best = pd.Series(line.get_ydata(), index=line.get_xdata())[claim["measured"]["target_accuracy"]]
     assert at_best == pytest.approx(claim["measured"]["value"])
+
+
+def test_what_depth_does_is_drawn_at_the_depths_that_differ_in_nothing_else(tables):
+    figure = drawn("over_depth", tables)
+    accuracy, gap, _ = figure.axes
+    look = style.method_style("dlgn")
+    (dlgn,) = [
+        line for line in accuracy.lines if line.get_color() == look.color and len(line.get_xdata()) == 2
+    ]
+    ends = tables.runs.query("method == 'dlgn' and init_scale == 1").groupby("depth")[
+        "final_test_accuracy_discrete"
+    ]
+    assert list(dlgn.get_xdata()) == [2, 3]
+    assert list(dlgn.get_ydata()) == pytest.approx(list(ends.mean()))
+    assert gap.get_xlabel() == "depth"
+    assert accuracy.get_ylabel() == "digits, width 20\ninit_scale 1\n3 seeds"
+
+
+def test_nets_of_a_map_and_of_unlike_budgets_are_not_joined_to_a_line():
+    base = {
+        "dataset": "digits",
+        "thresholds": 4,
+        "depth": 2,
+        "width": 20,
+        "group_temperature": 5,
+        "iterations": 100,
+    }
+    preset = {"preset": "p", "base": base | {"temperature": 0.25}, "seeds": [0]}
+    both = {"method": ["dlgn", "glgn"]}
+
+    def drawn_over(*sweeps):
+        table = Design(Preset(**preset, sweeps=list(sweeps))).table
+        return {"over_depth", "over_width"} & set(available_figures(table))
+
+    assert drawn_over({"vary": both | {"depth": [2, 3]}}) == {"over_depth"}
+    assert drawn_over({"vary": both | {"width": [20, 30]}}) == {"over_width"}
+    assert drawn_over({"vary": both}, {"set": {"depth": 3, "iterations": 200}, "vary": both}) == set()
+    assert drawn_over({"vary": both | {"depth": [2, 3], "width": [20, 30]}}) == set()
+    assert drawn_over({"vary": {"method": ["dlgn"], "depth": [2, 3]}}) == set()
 
 
 def test_share_above_the_threshold_used_is_the_unused_share(tables):

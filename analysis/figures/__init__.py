@@ -82,6 +82,18 @@ FIGURES: dict[str, Kind] = {
     "straight_through": Kind(
         sweeps.straight_through, sweeps.needs_straight_through, "a noise with straight_through on and off"
     ),
+    "over_depth": Kind(
+        sweeps.over_depth,
+        sweeps.needs_depths,
+        "DLGN and GLGN at two depths, one width and one budget",
+        most=16,
+    ),
+    "over_width": Kind(
+        sweeps.over_width,
+        sweeps.needs_widths,
+        "DLGN and GLGN at two widths, one depth and one budget",
+        most=16,
+    ),
     "entropies_by_layer": Kind(gates.entropies_by_layer, learning_curves.needs, "any run"),
     "unused_share": Kind(gates.unused_share, learning_curves.needs, "any run"),
     "unused_threshold": Kind(gates.unused_threshold, learning_curves.needs, "any run"),

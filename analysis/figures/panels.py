@@ -69,8 +69,14 @@ def setting_title(setting: Setting, conditions: Iterable[pd.DataFrame] | None = 
 
 def row_label(setting: Setting, quantity: str) -> str:
     """Names a row of panels: its setting, in lines as long as a panel is high, and what its first axis shows."""
-    scale = f"{setting.dataset}, {setting.depth} x {setting.width:,}"
-    whole = setting.recipe_text.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
+    return scale_label(
+        f"{setting.dataset}, {setting.depth} x {setting.width:,}", setting.recipe_text, quantity
+    )
+
+
+def scale_label(scale: str, recipe_text: str, quantity: str) -> str:
+    """The lines of row_label, for a row of more than one setting."""
+    whole = recipe_text.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
     lines = [line.replace(_NO_BREAK, " ") for line in textwrap.wrap(whole, _ROW)]
     return "\n".join([scale, *lines, quantity])
 

@@ -1,6 +1,7 @@
-"""What one factor of the method does: temperature, kind of noise, straight-through on or off.
+"""What one factor does: temperature, kind of noise, straight-through on or off; depth, width.
 
-Each figure has a row of panels a setting: final discrete accuracy, gap, and iterations to nine tenths of DLGN's best.
+Each figure has a row of panels a setting, or of settings that differ in depth or width alone: final discrete accuracy,
+gap, and iterations to nine tenths of DLGN's best.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import comparisons, paper_values
-from analysis.conditions import Setting, conditions, settings
+from analysis.conditions import Setting, comparable, conditions, settings
 from analysis.figures.panels import (
     cited_handle,
     grid,
@@ -22,9 +23,12 @@ from analysis.figures.panels import (
     method_legend,
     percent_axis,
     row_label,
+    scale_label,
     seeds_text,
     short_count,
+    shown_methods,
 )
+from analysis.grid import map_settings
 from analysis.statistics import bootstrap, mean_interval
 from analysis.style import NEUTRAL, STAR, MethodStyle, method_style
 from analysis.tidy import Tables
@@ -66,6 +70,16 @@ def needs_noises(runs: pd.DataFrame) -> list[Setting]:
 def needs_straight_through(runs: pd.DataFrame) -> list[Setting]:
     """Settings where a noise ran with straight_through on and off."""
     return [setting for setting in settings(runs) if _both_ways(setting)]
+
+
+def needs_depths(runs: pd.DataFrame) -> list[Setting]:
+    """Settings of nets at two depths or more and one width; those of a map have figures of their own."""
+    return [setting for series in _series(settings(runs), "depth") for setting in series]
+
+
+def needs_widths(runs: pd.DataFrame) -> list[Setting]:
+    """Settings of nets at two widths or more and one depth, as needs_depths."""
+    return [setting for series in _series(settings(runs), "width") for setting in series]
 
 
 def temperature_sweep(tables: Tables, found: list[Setting]) -> Figure:
@@ -142,6 +156,77 @@ def straight_through(tables: Tables, found: list[Setting]) -> Figure:
     return figure
 
 
+def over_depth(tables: Tables, found: list[Setting]) -> Figure:
+    """The three measures against the depth."""
+    return _over(tables, found, "depth", paper_values.DEPTH)
+
+
+def over_width(tables: Tables, found: list[Setting]) -> Figure:
+    """The three measures against the width."""
+    return _over(tables, found, "width", paper_values.WIDTH)
+
+
+def _over(tables: Tables, found: list[Setting], scale: str, of_paper: int) -> Figure:
+    rows = _series(found, scale)
+    figure, axes = grid(len(rows), 3, height=_ROW_HEIGHT, share_y=False)
+    for row, series in zip(axes, rows, strict=True):
+        values = [getattr(setting, scale) for setting in series]
+        for method in shown_methods(series):
+            points = [
+                (x, _measures(tables, setting, setting.conditions[method]))
+                for x, setting in zip(values, series, strict=True)
+                if method in setting.conditions
+            ]
+            for panel, measured in zip(row, zip(*(three for _, three in points), strict=True), strict=True):
+                _draw_points(panel, [x for x, _ in points], list(measured), method_style(method), joined=True)
+        for panel in row:
+            if scale == "width":
+                panel.set_xscale("log")
+            panel.xaxis.set_major_locator(FixedLocator(values))
+            panel.xaxis.set_minor_locator(NullLocator())
+            panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+            panel.set_xlabel(scale)
+        if of_paper in values:
+            _draw_paper_end(row, series, of_paper)
+        shown = [condition for setting in series for condition in setting.conditions.values()]
+        other = "width" if scale == "depth" else "depth"
+        where = f"{series[0].dataset}, {other} {getattr(series[0], other):,}"
+        _finish(row, scale_label(where, series[0].recipe_text, seeds_text(shown)))
+    cited = any(getattr(setting, scale) == of_paper for setting in found)
+    notes = [*_notes(), *([cited_handle(figure, "paper")] if cited else [])]
+    method_legend(figure, shown_methods(found), notes, lines=True)
+    return figure
+
+
+def _series(found: list[Setting], scale: str) -> list[list[Setting]]:
+    """Settings that differ in `scale` (depth or width) alone, by it: two or more, of one budget, and not of a map."""
+    together: dict[tuple, list[Setting]] = {}
+    mapped = (
+        {_place(setting) for setting in map_settings(pd.concat([s.runs for s in found]))} if found else set()
+    )
+    for setting in comparable(found):
+        if _place(setting) not in mapped:
+            other = setting.width if scale == "depth" else setting.depth
+            budget = int(setting.conditions["dlgn"]["iterations"].iloc[0])
+            key = (setting.dataset, other, setting.recipe_text, budget)
+            together.setdefault(key, []).append(setting)
+    series = [sorted(several, key=lambda one: getattr(one, scale)) for several in together.values()]
+    return [several for several in series if len(several) >= 2]
+
+
+def _place(setting: Setting) -> tuple[str, int, int, str]:
+    return setting.dataset, setting.depth, setting.width, setting.recipe_text
+
+
+def _draw_paper_end(row: np.ndarray, series: list[Setting], x: int) -> None:
+    """The paper's gaps at its own depth or width, and beside its own data set its accuracies."""
+    for method in ("dlgn", "glgn"):
+        look = STAR | {"markerfacecolor": method_style(method).color}
+        row[1].plot(x, 100 * paper_values.GAP[method], **look)
+        if series[0].dataset == paper_values.DATASET:
+            row[0].plot(x, paper_values.FINAL_ACCURACY[method], **look)
+
+
 def _measures(tables: Tables, setting: Setting, condition: pd.DataFrame) -> tuple[Point, Point, Point]:
     """Final discrete accuracy, gap in points, iterations to the target."""
     accuracy = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
@@ -211,6 +296,10 @@ def _draw_paper(row: np.ndarray, setting: Setting) -> None:
 
 
 def _label(row: np.ndarray, setting: Setting, shown: list[pd.DataFrame]) -> None:
+    _finish(row, row_label(setting, seeds_text(shown)))
+
+
+def _finish(row: np.ndarray, label: str) -> None:
     for panel, title in zip(
         row,
         (
@@ -226,7 +315,7 @@ def _label(row: np.ndarray, setting: Setting, shown: list[pd.DataFrame]) -> None
     if row[2].has_data() and np.isfinite(row[2].dataLim.get_points()).all():
         row[2].set_yscale("log")
         log_axis(row[2].yaxis, short_count)
-    row[0].set_ylabel(row_label(setting, seeds_text(shown)))
+    row[0].set_ylabel(label)
 
 
 def _notes() -> list[Line2D]:
