@@ -26,8 +26,8 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
 | `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
 | `cifar10_map.yaml` | the same on CIFAR-10, small nets |
-| `depth_width.yaml` | digits, by depth and by width, nets that had the time to finish: the paper's Figs. 3 to 5 |
-| `cifar_small.yaml` | CIFAR-10 and CIFAR-100, small nets: every figure of the paper |
+| `depth_width.yaml` | digits, accuracy and gap by depth and by width: the paper's Figs. 3 to 5 |
+| `cifar_small.yaml` | CIFAR-10 and CIFAR-100, small nets: the paper's figures on its own data sets |
 | `published.yaml` | CIFAR-10, the net of difflogic's published 51.27%, an hour a seed |
 | `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |

@@ -65,21 +65,14 @@ def test_the_study_has_every_figure(tables):
     assert available_figures(tables.runs, tables.probes) == list(FIGURES)
 
 
+def available(*sweeps) -> set[str]:
+    """The figures of a preset of these sweeps, by its design."""
+    base = {"dataset": "digits", "thresholds": 4, "depth": 2, "width": 20, "group_temperature": 5}
+    base |= {"iterations": 100, "temperature": 0.25}
+    return set(available_figures(Design(Preset(preset="p", base=base, seeds=[0], sweeps=list(sweeps))).table))
+
+
 def test_figures_are_known_from_the_design_alone():
-    base = {
-        "dataset": "digits",
-        "thresholds": 4,
-        "depth": 2,
-        "width": 20,
-        "group_temperature": 5,
-        "iterations": 100,
-    }
-    base |= {"temperature": 0.25}
-    preset = {"preset": "p", "base": base, "seeds": [0]}
-
-    def available(*sweeps):
-        return set(available_figures(Design(Preset(**preset, sweeps=list(sweeps))).table))
-
     only_dlgn = available({"set": {"method": "dlgn"}})
     assert {"accuracy_over_iterations", "unused_threshold", "gates_by_layer"} <= only_dlgn
     optional = {"speed_ratio", "temperature_sweep", "noise_types", "straight_through"}
@@ -215,20 +208,10 @@ def test_what_depth_does_is_drawn_at_the_depths_that_differ_in_nothing_else(tabl
 
 
 def test_nets_of_a_map_and_of_unlike_budgets_are_not_joined_to_a_line():
-    base = {
-        "dataset": "digits",
-        "thresholds": 4,
-        "depth": 2,
-        "width": 20,
-        "group_temperature": 5,
-        "iterations": 100,
-    }
-    preset = {"preset": "p", "base": base | {"temperature": 0.25}, "seeds": [0]}
     both = {"method": ["dlgn", "glgn"]}
 
     def drawn_over(*sweeps):
-        table = Design(Preset(**preset, sweeps=list(sweeps))).table
-        return {"over_depth", "over_width"} & set(available_figures(table))
+        return {"over_depth", "over_width"} & available(*sweeps)
 
     assert drawn_over({"vary": both | {"depth": [2, 3]}}) == {"over_depth"}
     assert drawn_over({"vary": both | {"width": [20, 30]}}) == {"over_width"}

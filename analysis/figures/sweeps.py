@@ -28,7 +28,7 @@ from analysis.figures.panels import (
     short_count,
     shown_methods,
 )
-from analysis.grid import map_settings
+from analysis.grid import maps
 from analysis.statistics import bootstrap, mean_interval
 from analysis.style import NEUTRAL, STAR, MethodStyle, method_style
 from analysis.tidy import Tables
@@ -201,9 +201,7 @@ def _over(tables: Tables, found: list[Setting], scale: str, of_paper: int) -> Fi
 def _series(found: list[Setting], scale: str) -> list[list[Setting]]:
     """Settings that differ in `scale` (depth or width) alone, by it: two or more, of one budget, and not of a map."""
     together: dict[tuple, list[Setting]] = {}
-    mapped = (
-        {_place(setting) for setting in map_settings(pd.concat([s.runs for s in found]))} if found else set()
-    )
+    mapped = {_place(setting) for one in maps(found) for setting in one.settings.values()}
     for setting in comparable(found):
         if _place(setting) not in mapped:
             other = setting.width if scale == "depth" else setting.depth
