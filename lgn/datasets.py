@@ -58,12 +58,28 @@ FASHION_MNIST_HOSTS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
 
+KMNIST_HOSTS = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
+
 CIFAR_HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
-def _idx_downloads(hosts: tuple[str, ...], *sha256: str) -> tuple[Download, ...]:
-    return tuple(
-        Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True)
+def _mnist_like(folder: str, hosts: tuple[str, ...], *sha256: str) -> DatasetInfo:
+    """A data set of MNIST's shape and file names; sha256: of its compressed files, in the order of IDX_FILES."""
+    return DatasetInfo(
+        classes=10,
+        channels=1,
+        rows=28,
+        columns=28,
+        max_value=255,
+        train_images=60_000,
+        test_images=10_000,
+        layout="idx",
+        folder=folder,
+        files=IDX_FILES,
+        downloads=tuple(
+            Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True)
+        ),
+        label_classes=(10,),
     )
 
 
@@ -71,45 +87,29 @@ DATASETS = {
     "digits": DatasetInfo(
         classes=10, channels=1, rows=8, columns=8, max_value=16, train_images=1437, test_images=360
     ),
-    "mnist": DatasetInfo(
-        classes=10,
-        channels=1,
-        rows=28,
-        columns=28,
-        max_value=255,
-        train_images=60_000,
-        test_images=10_000,
-        layout="idx",
-        folder="mnist",
-        files=IDX_FILES,
-        downloads=_idx_downloads(
-            MNIST_HOSTS,
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
-        label_classes=(10,),
+    "mnist": _mnist_like(
+        "mnist",
+        MNIST_HOSTS,
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
     ),
-    "fashion_mnist": DatasetInfo(
-        classes=10,
-        channels=1,
-        rows=28,
-        columns=28,
-        max_value=255,
-        train_images=60_000,
-        test_images=10_000,
-        layout="idx",
-        folder="fashion_mnist",
-        files=IDX_FILES,
-        downloads=_idx_downloads(
-            FASHION_MNIST_HOSTS,
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
-        label_classes=(10,),
+    "fashion_mnist": _mnist_like(
+        "fashion_mnist",
+        FASHION_MNIST_HOSTS,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+    "kmnist": _mnist_like(
+        "kmnist",
+        KMNIST_HOSTS,
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
     "cifar10": DatasetInfo(
         classes=10,

@@ -178,12 +178,12 @@ def test_broken_cifar_files_are_refused_in_one_line(tmp_path, content, label_cla
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-@pytest.mark.parametrize("folder", ["mnist", "."])
-def test_mnist_is_found_raw_or_compressed_in_its_folder_or_the_data_folder(
-    small_datasets, tmp_path, suffix, folder
+@pytest.mark.parametrize(("dataset", "folder"), [("mnist", "mnist"), ("mnist", "."), ("kmnist", "kmnist")])
+def test_idx_files_are_found_raw_or_compressed_in_their_folder_or_the_data_folder(
+    small_datasets, tmp_path, suffix, dataset, folder
 ):
     arrays = write_idx_dataset(tmp_path / folder, suffix)
-    data = load("mnist", 0.0, tmp_path)
+    data = load(dataset, 0.0, tmp_path)
     np.testing.assert_array_equal(data.test.images, arrays["t10k-images-idx3-ubyte"].reshape(20, 784))
     np.testing.assert_array_equal(data.test.labels, arrays["t10k-labels-idx1-ubyte"])
     images, labels = arrays["train-images-idx3-ubyte"], arrays["train-labels-idx1-ubyte"]
