@@ -12,6 +12,7 @@ from analysis.conditions import Setting, comparable, settings, shared_seeds
 from analysis.output import duration, reduction_text
 from analysis.statistics import bootstrap, mean_interval
 from analysis.tidy import Tables
+from analysis.unused import unused_shares
 from analysis.verdicts import Effect, Verdict, cost_verdict, effect_verdict
 from lgn.errors import LgnError
 
@@ -31,7 +32,7 @@ DEFINITIONS = {
     "speed_seconds": "DLGN's training seconds to its best discrete test accuracy, over GLGN's to the same accuracy",
     "speed_iterations": "DLGN's iterations to its best discrete test accuracy, over GLGN's to the same accuracy",
     "gap_reduction": "how much smaller GLGN's |train-mode - discrete| test accuracy is at the end of training",
-    "unused_reduction": "how many fewer neurons keep an entropy above the 1st percentile at initialisation",
+    "unused_reduction": "how many fewer neurons keep an entropy above the 1st percentile of N(0, 1) logits",
     "time_per_iteration": "GLGN's training seconds an iteration, over DLGN's",
 }
 
@@ -53,7 +54,7 @@ class _Pair:
     """DLGN and GLGN at one setting."""
 
     def __init__(self, tables: Tables, setting: Setting):
-        self.setting, self.history = setting, tables.history
+        self.setting, self.tables, self.history = setting, tables, tables.history
         self.dlgn, self.glgn = setting.conditions["dlgn"], setting.conditions["glgn"]
         self.seeds = shared_seeds(self.dlgn, self.glgn)
         self.n = len(self.seeds)
@@ -131,10 +132,7 @@ class _Pair:
         paper = {"value": paper_values.UNUSED_REDUCTION_PERCENT, **paper_values.UNUSED_SHARE}
         if not self.n:
             return self._claim("unused_reduction", paper, _nothing("DLGN and GLGN share no seed"))
-        values = [
-            comparisons.finals(self.history, runs, "unused_share", self.seeds)
-            for runs in (self.dlgn, self.glgn)
-        ]
+        values = [unused_shares(self.tables, runs, self.seeds) for runs in (self.dlgn, self.glgn)]
         return self._reduction("unused_reduction", paper, *values, MIN_BASELINE_UNUSED, "unused share")
 
     def cost(self) -> dict:

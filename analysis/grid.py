@@ -15,6 +15,7 @@ from analysis.conditions import PAPER_METHODS, Setting, comparable, recipe_text,
 from analysis.output import with_interval
 from analysis.statistics import mean_interval
 from analysis.tidy import Tables
+from analysis.unused import unused_shares
 from lgn.methods import method_label
 
 MEASURES = ("final_accuracy", "gap", "unused_share", "takeoff", "behind_best", "behind_any")
@@ -80,7 +81,7 @@ def grid_values(tables: Tables, found: list[Setting]) -> pd.DataFrame:
         for method in PAPER_METHODS:
             if method in setting.conditions:
                 condition = setting.conditions[method]
-                rows.append(_row(tables.history, setting, method))
+                rows.append(_row(tables, setting, method))
                 final = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
                 scores.append(pd.Series(final, index=sorted(condition["seed"])))
     for name, keys in (("behind_best", (*KEYS, "recipe")), ("behind_any", KEYS)):
@@ -137,8 +138,8 @@ def takeoff_text(row: pd.Series) -> str:
     return with_interval(row["takeoff"], row["takeoff_low"], row["takeoff_high"], "{:,.0f}".format)
 
 
-def _row(history: pd.DataFrame, setting: Setting, method: str) -> dict[str, object]:
-    condition = setting.conditions[method]
+def _row(tables: Tables, setting: Setting, method: str) -> dict[str, object]:
+    history, condition = tables.history, setting.conditions[method]
     limit = comparisons.learnt_accuracy(setting.dataset)
     times = survival.times_to_target(history, condition, limit)
     train_mode = comparisons.finals(history, condition, "test_accuracy_train_mode")
@@ -157,7 +158,7 @@ def _row(history: pd.DataFrame, setting: Setting, method: str) -> dict[str, obje
     for name, values in (
         ("final_accuracy", comparisons.finals(history, condition, "test_accuracy_discrete")),
         ("gap", comparisons.end_gaps(history, condition)),
-        ("unused_share", comparisons.finals(history, condition, "unused_share")),
+        ("unused_share", unused_shares(tables, condition)),
     ):
         row |= _interval(name, mean_interval(values))
     return row | _interval("takeoff", survival.restricted_mean(times, survival.horizon([times])))

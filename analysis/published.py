@@ -135,7 +135,7 @@ def published_values(tables: Tables) -> pd.DataFrame:
         same = matching(entry, found)
         if same is not None and QUANTITIES[entry.quantity][2]:
             setting, condition = same
-            values = condition_values(tables.history, condition, np.nan)
+            values = condition_values(tables, condition, np.nan)
             for ending in ("", "_low", "_high"):
                 row[f"measured{ending}"] = values[f"{entry.quantity}{ending}"]
             row |= {"seeds": values["seeds"], "iterations": values["iterations_run"]}

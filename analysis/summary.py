@@ -18,6 +18,7 @@ from analysis.conditions import (
 from analysis.output import duration, reduction_text, with_interval
 from analysis.statistics import mean_interval
 from analysis.tidy import Tables
+from analysis.unused import unused_shares
 from lgn.methods import method_label
 
 CLAIM_NAMES = {
@@ -61,19 +62,20 @@ def summary_values(tables: Tables) -> pd.DataFrame:
         for condition in sorted(conditions(setting.runs), key=_order):
             first = condition.iloc[0]
             row = {"source": "measured", "method": first["method"], **{name: first[name] for name in kept}}
-            rows.append(row | condition_values(tables.history, condition, target))
+            rows.append(row | condition_values(tables, condition, target))
     return pd.DataFrame([*rows, *paper_rows()])
 
 
-def condition_values(history: pd.DataFrame, condition: pd.DataFrame, target: float) -> dict[str, object]:
+def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> dict[str, object]:
     """The measures of one condition; times are NaN without a target."""
+    history = tables.history
     row: dict[str, object] = {"seeds": len(condition)}
     curves = comparisons.curves(history, condition)
     per_seed = {
         "final_accuracy": comparisons.finals(history, condition, "test_accuracy_discrete"),
         "best_accuracy": curves.accuracy.max(1),
         "gap": comparisons.end_gaps(history, condition),
-        "unused_share": comparisons.finals(history, condition, "unused_share"),
+        "unused_share": unused_shares(tables, condition),
         "milliseconds_an_iteration": 1e3 * comparisons.seconds_an_iteration(history, condition),
     }
     for name, values in per_seed.items():
