@@ -85,14 +85,27 @@ def test_damaged_snapshots_are_refused(record, tmp_path):
 def test_the_hessian_is_taken_at_every_snapshot_and_the_lemma_at_both_ends(record, tmp_path):
     moments = [*read_snapshots(record), RUN.iterations]
     rows = probe_record("hessian", record, tmp_path)
-    assert [row["iteration"] for row in rows] == list(np.repeat(moments, 2))
-    assert {row["noise"] for row in rows} == {"none", "gumbel"}
+    assert [row["iteration"] for row in rows] == list(np.repeat(moments, 3))
+    kinds = [("exact", "none"), ("hutchinson", "none"), ("per_image", "gumbel")]
+    assert [(row["estimator"], row["noise"]) for row in rows] == kinds * len(moments)
+    for exact, estimated, _ in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+        assert estimated["samples"] <= 200
+        assert estimated["trace"] == pytest.approx(exact["trace"], abs=6 * estimated["standard_error"])
     assert len({row["trace"] for row in rows}) == len(rows)
     assert {row["temperature"] for row in rows} == {RUN.temperature}
     assert sorted({row["iteration"] for row in probe_record("lemma", record, tmp_path)}) == [
         0,
         RUN.iterations,
     ]
+
+
+def test_nets_too_wide_for_the_exact_trace_are_estimated_with_vectors(record, tmp_path, monkeypatch):
+    monkeypatch.setattr("lgn.probes.record.EXACT_WIDTH", RUN.width - 1)
+    rows = probe_record("hessian", record, tmp_path)
+    assert {(row["estimator"], row["noise"]) for row in rows} == {
+        ("hutchinson", "none"),
+        ("per_image", "gumbel"),
+    }
 
 
 def test_a_line_joins_two_records_of_one_wiring(record, tmp_path):
