@@ -31,6 +31,7 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `published.yaml` | CIFAR-10, the net of difflogic's published 51.27%, an hour a seed |
 | `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
+| `rates.yaml` | digits, four learning rates: is GLGN's plateau that of the paper's 0.01? |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds; the seeds of a setting share a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
