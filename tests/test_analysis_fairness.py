@@ -195,7 +195,8 @@ def test_the_figure_draws_the_tables_numbers_and_marks_what_is_cited(tables):
 def test_the_papers_values_are_stars_of_their_methods_colour(tables, name, expected):
     with style.styled():
         figure = draw(name, tables)
-    stars = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
+    (place,) = figure.axes[0].child_axes or [figure.axes[0]]
+    stars = [line for line in place.lines if line.get_marker() == "*"]
     assert sorted(line.get_ydata()[0] for line in stars) == pytest.approx(expected)
     assert {line.get_markerfacecolor() for line in stars} == {
         style.method_style(method).color for method in ("dlgn", "glgn")

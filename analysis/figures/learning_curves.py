@@ -1,11 +1,13 @@
 """Accuracy and discretisation gap along training (the paper's Figure 1), over iterations and over training seconds."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis import paper_values
-from analysis.comparisons import chance
+from analysis import comparisons, measures, paper_values
 from analysis.conditions import Setting, settings
 from analysis.figures.panels import (
     cited_handle,
@@ -18,10 +20,20 @@ from analysis.figures.panels import (
     panel_row,
     percent_axis,
     setting_title,
+    short_count,
     shown_methods,
 )
+from analysis.published import PUBLISHED, QUANTITIES, Published, matching
+from analysis.statistics import mean_interval
 from analysis.style import NEUTRAL, method_style
 from analysis.tidy import Tables
+
+_PUBLISHED_LINE = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 2, 1, 2))}
+_LINEAR_POINTS = 1.0
+"""The axis of gaps is linear up to here, logarithmic beyond: ends are below it, peaks at take-off far above."""
+_POINT_TICKS = (0.5, 1, 3, 10, 30, 100)
+_STRIP = 0.2
+"""Width of the strip of end gaps, of that of its panel."""
 
 
 def needs(runs: pd.DataFrame) -> list[Setting]:
@@ -35,12 +47,12 @@ def needs(runs: pd.DataFrame) -> list[Setting]:
 
 
 def accuracy_over_iterations(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy against iterations: discrete solid, soft dashed."""
+    """Test accuracy against iterations: discrete solid, train mode dashed."""
     return _accuracy(tables, found, "iteration", "iterations")
 
 
 def accuracy_over_seconds(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy against training seconds: discrete solid, soft dashed."""
+    """Test accuracy against training seconds: discrete solid, train mode dashed."""
     return _accuracy(tables, found, "training_seconds", "training time (s, evaluation not counted)")
 
 
@@ -48,52 +60,143 @@ def _accuracy(tables: Tables, found: list[Setting], x: str, label: str) -> Figur
     figure, panels = panel_row(found)
     methods = shown_methods(found)
     for axes, setting in zip(panels, found, strict=True):
-        shown = [method for method in methods if method in setting.conditions]
+        shown = _shown(setting, methods)
         for method in shown:
             look = method_style(method)
-            for column, line in (("test_accuracy_soft", "--"), ("test_accuracy_discrete", "-")):
+            for column, line in (("test_accuracy_train_mode", "--"), ("test_accuracy_discrete", "-")):
                 curve = mean_curve(tables.history, setting.conditions[method], x, column)
                 keep = curve[0] > 0
                 marked = (
                     {"marker": look.marker, **markers(int(keep.sum()))} if line == "-" else {"linewidth": 1.0}
                 )
                 draw_band(axes, *(values[keep] for values in curve), look, linestyle=line, **marked)
-        axes.axhline(chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
+        axes.axhline(comparisons.chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
         if setting.dataset == paper_values.DATASET:
             draw_cited(axes, paper_values.FINAL_ACCURACY, shown)
+        for entry in published_for(setting):
+            _draw_published(axes, entry)
         count_axis(axes)
         axes.set_xlabel(label)
-        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
+        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown], found))
         percent_axis(axes.yaxis)
     panels[0].set_ylabel("test accuracy")
     extra = [
         Line2D([], [], color=NEUTRAL, label="discrete"),
-        Line2D([], [], color=NEUTRAL, linestyle="--", linewidth=1.0, label="soft"),
+        Line2D([], [], color=NEUTRAL, linestyle="--", linewidth=1.0, label="train mode"),
         Line2D([], [], color=NEUTRAL, linestyle=":", linewidth=0.7, label="chance"),
     ]
+    if any(map(published_for, found)):
+        extra.append(Line2D([], [], **_PUBLISHED_LINE, label="published for this net (cited)"))
     if any(setting.dataset == paper_values.DATASET for setting in found):
-        extra.append(cited_handle(figure, "paper, discrete"))
+        extra.append(cited_handle(figure, "Mind the Gap, discrete"))
     method_legend(figure, methods, extra)
     return figure
 
 
+def published_for(setting: Setting) -> list[Published]:
+    """Final accuracies published for a setting's own DLGN net by other works than the paper, whose are stars."""
+    return [
+        entry
+        for entry in PUBLISHED
+        if (entry.quantity, entry.method) == ("final_accuracy", "dlgn")
+        and not entry.citation.startswith(paper_values.CITATION)
+        and matching(entry, [setting]) is not None
+    ]
+
+
+def _draw_published(axes: Axes, entry: Published) -> None:
+    """A line across the panel that says whose number it is; at the left, where curves are still low."""
+    axes.axhline(entry.value, **_PUBLISHED_LINE)
+    _, show, _ = QUANTITIES[entry.quantity]
+    number = f"{entry.relation} {show(entry.value)}".strip()
+    axes.annotate(
+        f"{entry.work}, published {number}", (0, entry.value), (3, 2), xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points", fontsize=7, va="bottom",
+    )  # fmt: skip
+
+
 def gap_over_training(tables: Tables, found: list[Setting]) -> Figure:
-    """|train-mode - discrete| test accuracy against iterations."""
+    """Train-mode minus discrete test accuracy against iterations; in a strip beside it the gaps at the end.
+
+    A curve begins where the method has taken off: at chance there is only the noise of two draws of chance. The axis
+    of iterations is linear, or all that follows the take-off of a slow method would be in its last tenth.
+    """
     figure, panels = panel_row(found)
-    methods = shown_methods(found)
+    methods, all_learnt = shown_methods(found), True
     for axes, setting in zip(panels, found, strict=True):
-        shown = [method for method in methods if method in setting.conditions]
-        for method in shown:
-            look = method_style(method)
-            curve = mean_curve(tables.history, setting.conditions[method], "iteration", "discretization_gap")
-            keep = curve[0] > 0
-            x, mean, low, high = (values[keep] for values in curve)
-            style = {"linestyle": look.line, "marker": look.marker, **markers(len(x))}
-            draw_band(axes, x, 100 * mean, 100 * low, 100 * high, look, **style)
-        draw_cited(axes, {method: 100 * gap for method, gap in paper_values.GAP.items()}, shown)
-        count_axis(axes)
+        shown = _shown(setting, methods)
+        strip = axes.inset_axes((1.02, 0, _STRIP, 1), sharey=axes)
+        for place, method in enumerate(shown):
+            look, condition = method_style(method), setting.conditions[method]
+            x, *difference = _mean_difference(tables.history, condition)
+            _, accuracy, _, _ = mean_curve(tables.history, condition, "iteration", "test_accuracy_train_mode")
+            learnt = accuracy >= comparisons.learnt_accuracy(setting.dataset)
+            keep = np.maximum.accumulate(learnt)
+            if keep.any():
+                style = {"linestyle": look.line, "marker": look.marker, **markers(int(keep.sum()))}
+                draw_band(axes, x[keep], *(values[keep] for values in difference), look, **style)
+            _draw_end(strip, place, tables.history, condition, method, learnt[-1])
+            all_learnt &= learnt[-1]
+            # The whole of training, whenever curves begin.
+            axes.plot(x[[0, -1]], [0, 0], color=NEUTRAL, linewidth=0.7, zorder=1)
+        stars = {method: 100 * gap for method, gap in paper_values.GAP.items()}
+        draw_cited(strip, stars, shown)
+        _strip_axes(strip, len(shown))
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
         axes.set_xlabel("iterations")
-        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
-    panels[0].set_ylabel("discretization gap\n(percentage points)")
-    method_legend(figure, methods, [cited_handle(figure, "paper")], lines=True)
+        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown], found))
+    _points_axis(panels[0])
+    panels[0].set_ylabel("train mode minus discrete\n(percentage points)")
+    end = {"color": NEUTRAL, "marker": "o", "linestyle": "-", "linewidth": 1, "markersize": 3.5}
+    extra = [Line2D([], [], **end, label="gap at the end, unsigned")]
+    if not all_learnt:
+        extra.append(Line2D([], [], **end, markerfacecolor="white", label="the same, not learnt"))
+    method_legend(figure, methods, [*extra, cited_handle(figure, "Mind the Gap")], lines=True)
     return figure
+
+
+def _shown(setting: Setting, methods: list[str]) -> list[str]:
+    return [method for method in methods if method in setting.conditions]
+
+
+def _mean_difference(
+    history: pd.DataFrame, condition: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """iterations, mean, low, high (T,) of train-mode minus discrete test accuracy in points, smoothed for each seed."""
+    parts = comparisons.histories(history, condition)
+    differences = [part["test_accuracy_train_mode"] - part["test_accuracy_discrete"] for part in parts]
+    x, y = measures.align(
+        [part["iteration"].to_numpy(float) for part in parts],
+        [measures.smooth(100 * difference.to_numpy(float)) for difference in differences],
+    )
+    return x, *mean_interval(y)
+
+
+def _draw_end(
+    strip: Axes, place: int, history: pd.DataFrame, condition: pd.DataFrame, method: str, learnt: bool
+) -> None:
+    """The gap that the claim is about, with its interval; hollow where the net has not learnt and it says nothing."""
+    mean, low, high = mean_interval(100 * comparisons.end_gaps(history, condition))
+    look = method_style(method)
+    strip.plot([place, place], [low, high], color=look.color, linewidth=1)
+    face = look.color if learnt else "white"
+    strip.plot(place, mean, color=look.color, marker=look.marker, markersize=3.5, markerfacecolor=face)
+
+
+def _strip_axes(strip: Axes, methods: int) -> None:
+    """A place a method, and one for the stars on the right edge."""
+    strip.set_xlim(-0.7, methods + 0.2)
+    strip.set_xticks([])
+    strip.set_xlabel("end")
+    strip.tick_params(left=False, labelleft=False)
+    strip.spines["left"].set_visible(False)
+    strip.set_facecolor("0.96")
+
+
+def _points_axis(axes: Axes) -> None:
+    """Signed points, linear around 0 and logarithmic beyond; the panels share it."""
+    axes.set_yscale("symlog", linthresh=_LINEAR_POINTS, linscale=1)
+    axes.yaxis.set_major_locator(FixedLocator([*(-t for t in reversed(_POINT_TICKS)), 0, *_POINT_TICKS]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+g}" if value else "0"))

@@ -20,7 +20,7 @@ from matplotlib.ticker import (
 
 from analysis import measures, paper_values
 from analysis.comparisons import histories
-from analysis.conditions import PAPER_METHODS, Setting
+from analysis.conditions import PAPER_METHODS, Setting, recipe_text
 from analysis.statistics import mean_interval
 from analysis.style import BAND, COLUMN, PAGE, STAR, MethodStyle, method_style
 
@@ -29,6 +29,8 @@ _LABEL = 18
 """Characters of a legend's label in a one-column figure."""
 _ROW = 28
 """Characters along the height of a panel."""
+_TITLE = 40
+"""Characters of a line of a title where panels stand three a row."""
 _NO_BREAK = "\u00a0"
 
 
@@ -58,13 +60,33 @@ def seeds_text(conditions: Iterable[pd.DataFrame]) -> str:
     return f"{low} seed{'s' * (low != 1)}" if low == high else f"{low} to {high} seeds"
 
 
-def setting_title(setting: Setting, conditions: Iterable[pd.DataFrame] | None = None) -> str:
-    """Data set, depth, width; then what sets it apart, GLGN's temperature and the seeds."""
+def setting_title(
+    setting: Setting, conditions: Iterable[pd.DataFrame] | None = None, beside: Iterable[Setting] = ()
+) -> str:
+    """Data set, depth, width; then what sets it apart, GLGN's temperature and the seeds.
+
+    beside: the settings of the other panels, which it must be told apart from (see recipe_beside).
+    """
     conditions = setting.conditions.values() if conditions is None else conditions
     glgn = setting.conditions.get("glgn")
     temperature = "" if glgn is None else f"GLGN at temperature {glgn['temperature'].iloc[0]:g}, "
     scale = f"{setting.dataset}, depth {setting.depth}, width {setting.width:,}"
-    return "\n".join(filter(None, [scale, setting.recipe_text, temperature + seeds_text(conditions)]))
+    recipe = _lines(recipe_beside(setting, beside), _TITLE)
+    return "\n".join([scale, *recipe, temperature + seeds_text(conditions)])
+
+
+def recipe_beside(setting: Setting, others: Iterable[Setting]) -> str:
+    """A setting's recipe_text. One that has none names its own values of what the others of its size are set apart by.
+
+    Alone it would go without saying; beside a panel that says group_temperature 100, its own must be said.
+    """
+    if setting.recipe:
+        return setting.recipe_text
+    size = (setting.dataset, setting.depth, setting.width)
+    same_size = [other for other in others if (other.dataset, other.depth, other.width) == size]
+    names = dict.fromkeys(name for other in same_size for name in other.recipe)
+    own = {name: setting.runs[name].iloc[0] for name in names}
+    return recipe_text({name: value for name, value in own.items() if not pd.isna(value)})
 
 
 def row_label(setting: Setting, quantity: str) -> str:
@@ -76,9 +98,13 @@ def row_label(setting: Setting, quantity: str) -> str:
 
 def scale_label(scale: str, recipe_text: str, quantity: str) -> str:
     """The lines of row_label, for a row of more than one setting."""
-    whole = recipe_text.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
-    lines = [line.replace(_NO_BREAK, " ") for line in textwrap.wrap(whole, _ROW)]
-    return "\n".join([scale, *lines, quantity])
+    return "\n".join([scale, *_lines(recipe_text, _ROW), quantity])
+
+
+def _lines(recipe: str, most: int) -> list[str]:
+    """A recipe's text in lines of at most so many characters, broken between its settings."""
+    whole = recipe.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
+    return [line.replace(_NO_BREAK, " ") for line in textwrap.wrap(whole, most)]
 
 
 def shown_methods(settings: Iterable[Setting]) -> list[str]:
@@ -151,6 +177,8 @@ def legend(figure: Figure, handles: list) -> None:
     """A legend above all panels, in as few rows as their width allows."""
     columns = 7 if figure.get_figwidth() > COLUMN else (2 if len(handles) <= 4 else 3)
     renderer = FigureCanvasAgg(figure).get_renderer()
+    # Text of another resolution, or in a PDF, is a little wider or narrower.
+    most = 0.94 * figure.bbox.width
     for ncols in range(min(len(handles), columns), 0, -1):
         drawn = figure.legend(
             handles=handles,
@@ -159,14 +187,27 @@ def legend(figure: Figure, handles: list) -> None:
             columnspacing=1.3,
             handlelength=2.2,
         )
-        if ncols == 1 or drawn.get_window_extent(renderer).width <= figure.bbox.width:
+        if ncols == 1 or drawn.get_window_extent(renderer).width <= most:
             return
         drawn.remove()
 
 
-def percent_axis(axis, decimals: int | None = 0) -> None:
-    """Shares shown as percent."""
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+class _ExactPercent(PercentFormatter):
+    """Shares as percent: every tick with as few decimals, the same for all of an axis, as show it exactly."""
+
+    def format_ticks(self, values):
+        percents = 100 * np.asarray(values, dtype=float)
+        exact = (d for d in range(4) if np.allclose(percents, np.round(percents, d), rtol=0, atol=1e-6))
+        decimals = next(exact, 4)
+        # Adding 0 turns a -0 into a 0.
+        return [f"{round(percent, decimals) + 0:.{decimals}f}%" for percent in percents]
+
+
+def percent_axis(axis, decimals: int | None = None) -> None:
+    """Shares shown as percent; decimals None: as few as show the ticks exactly."""
+    axis.set_major_formatter(
+        _ExactPercent(1.0) if decimals is None else PercentFormatter(1.0, decimals=decimals)
+    )
 
 
 def count_axis(axes: Axes) -> None:
