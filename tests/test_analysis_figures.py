@@ -37,6 +37,11 @@ def study(tmp_path_factory) -> Path:
     cells = [(4, 20, 2), (4, 30, 2), (5, 20, 2), (5, 30, 2), (6, 20, 3), (6, 30, 3)]
     for method, (depth, width, scale), seed in itertools.product(METHODS, cells, (0, 1, 2)):
         write_run(folder / "runs", method, seed, depth=depth, width=width, init_scale=scale)
+    # A second recipe of one method.
+    for seed in (0, 1, 2):
+        write_run(
+            folder / "runs", "glgn", seed, depth=2, training_labels="shuffled", shape=(1e12, 0.9, 0, 0.5)
+        )
     collect(folder / "runs", folder)
     write_probes(folder)
     return folder

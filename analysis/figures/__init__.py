@@ -24,6 +24,7 @@ from analysis.figures import (
     panels,
     perturbation,
     probed,
+    recipes,
     robust,
     speed,
     sweeps,
@@ -81,6 +82,9 @@ FIGURES: dict[str, Kind] = {
     "noise_types": Kind(sweeps.noise_types, sweeps.needs_noises, "two kinds of noise at one temperature"),
     "straight_through": Kind(
         sweeps.straight_through, sweeps.needs_straight_through, "a noise with straight_through on and off"
+    ),
+    "recipes": Kind(
+        recipes.recipes, recipes.needs, "a method at two recipes, one depth and one width", most=24
     ),
     "over_depth": Kind(
         sweeps.over_depth,
