@@ -3,14 +3,16 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from analysis_records import write_run
 from matplotlib.figure import Figure
 
 from analysis import published, style
 from analysis.collect import collect
-from analysis.conditions import settings
+from analysis.conditions import PAPER_METHODS, settings
 from analysis.figures import draw, panels
+from analysis.figures.learning_curves import needs
 from analysis.tidy import read_tables
 
 NET = {"dataset": "cifar10", "thresholds": 3, "depth": 4, "width": 12_000}
@@ -160,3 +162,19 @@ def test_percent_ticks_have_as_few_decimals_as_all_of_them_need(ticks, shown):
     axes = Figure().subplots()
     panels.percent_axis(axes.yaxis)
     assert axes.yaxis.get_major_formatter().format_ticks(ticks) == shown
+
+
+def test_of_too_many_settings_those_with_most_methods_have_panels():
+    def widths(methods, several):
+        return pd.DataFrame(
+            [NET | {"method": m, "noise": m, "straight_through": False, "temperature": 1, "seed": 0, "width": width}
+             for m in methods for width in several]
+        ).assign(run_id=range(len(methods) * len(several)), iterations=100)  # fmt: skip
+
+    pairs, four = widths(["dlgn", "glgn"], range(20, 70, 10)), widths(PAPER_METHODS, [100, 110, 120])
+    assert len(needs(pd.concat([pairs, four]))) == panels.MOST_PANELS
+    assert {one.width for one in needs(pd.concat([pairs, widths(["dlgn", "glgn"], [90]), four]))} == {
+        100,
+        110,
+        120,
+    }

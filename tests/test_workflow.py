@@ -91,7 +91,13 @@ def test_a_bare_call_plans_the_default_preset_and_its_studies():
     assert planned["train"] == len(Design(parse_preset(preset)).runs) == 60
     assert {name for name in planned if name in FIGURES} == figures_of(preset)
     assert planned["probe"] == sum(map(len, Design(parse_preset(preset)).probes.values())) > 50
-    for name, runs in {"depth_width": 63, "map": 324, "controls": 57, "rates": 72, "contradictions": 54}.items():
+    for name, runs in {
+        "depth_width": 63,
+        "map": 324,
+        "controls": 57,
+        "rates": 72,
+        "contradictions": 54,
+    }.items():
         study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
         own = {job.removeprefix(f"{name}__"): count for job, count in planned.items() if f"{name}__" in job}
         assert own["train"] == runs and own["tables"] == 1

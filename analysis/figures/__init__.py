@@ -44,7 +44,7 @@ class Kind:
     needs: Callable[[pd.DataFrame], list[Setting]]
     wants: str
     probe: str = ""
-    most: int = 8
+    most: int = panels.MOST_PANELS
 
 
 _ANY_NUMBER = 10**9

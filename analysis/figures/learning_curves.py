@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis import comparisons, measures, paper_values
 from analysis.conditions import Setting, settings
 from analysis.figures.panels import (
+    MOST_PANELS,
     cited_handle,
     count_axis,
     draw_band,
@@ -37,13 +38,16 @@ _STRIP = 0.2
 
 
 def needs(runs: pd.DataFrame) -> list[Setting]:
-    """Settings where most methods ran: a recipe tried with one method is an ablation of these."""
+    """Settings where two methods or more ran: a recipe tried with one is an ablation of these.
+
+    Where these are more than a figure has panels for, those with most methods.
+    """
     found = settings(runs)
-    most = max(len(set(shown_methods([setting])) & set(setting.conditions)) for setting in found)
-    enough = min(2, most)
-    return [
-        setting for setting in found if len(set(shown_methods([setting])) & set(setting.conditions)) >= enough
-    ]
+    ran = [len(set(shown_methods([setting])) & set(setting.conditions)) for setting in found]
+    several = [setting for setting, methods in zip(found, ran, strict=True) if methods >= min(2, max(ran))]
+    if len(several) <= MOST_PANELS:
+        return several
+    return [setting for setting, methods in zip(found, ran, strict=True) if methods == max(ran)]
 
 
 def accuracy_over_iterations(tables: Tables, found: list[Setting]) -> Figure:

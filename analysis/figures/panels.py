@@ -25,6 +25,9 @@ from analysis.statistics import mean_interval
 from analysis.style import BAND, COLUMN, PAGE, STAR, MethodStyle, method_style
 
 WRAP = 3
+MOST_PANELS = 8
+"""Settings that a figure with a panel each, or a row, can show."""
+
 _LABEL = 18
 """Characters of a legend's label in a one-column figure."""
 _ROW = 28
