@@ -21,12 +21,15 @@ from analysis.figures import (
     grids,
     landscape,
     learning_curves,
+    outcomes,
+    over,
     panels,
     perturbation,
     probed,
     recipes,
     robust,
     speed,
+    straight_through,
     sweeps,
 )
 from analysis.tidy import Tables
@@ -81,20 +84,22 @@ FIGURES: dict[str, Kind] = {
     ),
     "noise_types": Kind(sweeps.noise_types, sweeps.needs_noises, "two kinds of noise at one temperature"),
     "straight_through": Kind(
-        sweeps.straight_through, sweeps.needs_straight_through, "a noise with straight_through on and off"
+        straight_through.straight_through,
+        straight_through.needs,
+        "a noise at one temperature with straight_through on and off",
     ),
     "recipes": Kind(
         recipes.recipes, recipes.needs, "a method at two recipes, one depth and one width", most=24
     ),
     "over_depth": Kind(
-        sweeps.over_depth,
-        sweeps.needs_depths,
+        over.over_depth,
+        over.needs_depths,
         "DLGN and GLGN at two depths, one width and one budget",
         most=16,
     ),
     "over_width": Kind(
-        sweeps.over_width,
-        sweeps.needs_widths,
+        over.over_width,
+        over.needs_widths,
         "DLGN and GLGN at two widths, one depth and one budget",
         most=16,
     ),
@@ -135,7 +140,13 @@ def needs_probe(name: str) -> bool:
 
 def figure_sources(name: str) -> list[str]:
     """Paths of the modules that decide how a figure looks: a rule that makes it takes them as inputs."""
-    return [*sources(), panels.__file__, probed.__file__, _kind(name).draw.__code__.co_filename]
+    return [
+        *sources(),
+        panels.__file__,
+        probed.__file__,
+        outcomes.__file__,
+        _kind(name).draw.__code__.co_filename,
+    ]
 
 
 def sources() -> list[str]:

@@ -176,6 +176,12 @@ def method_legend(
     legend(figure, handles)
 
 
+def point_handle(method: str) -> Line2D:
+    """A method's entry in the legend of a figure without lines."""
+    look = method_style(method)
+    return Line2D([], [], color=look.color, marker=look.marker, linestyle="none", label=look.label)
+
+
 def legend(figure: Figure, handles: list) -> None:
     """A legend above all panels, in as few rows as their width allows."""
     columns = 7 if figure.get_figwidth() > COLUMN else (2 if len(handles) <= 4 else 3)
