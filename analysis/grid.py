@@ -22,6 +22,7 @@ MEASURES = ("final_accuracy", "gap", "unused_share", "takeoff", "behind_best", "
 """Columns of grid_values that have an interval, in columns of the same name with _low and _high."""
 
 KEYS = ("dataset", "depth", "width")
+INIT_COLUMNS = ("init", "init_scale", "init_bias")
 COLUMNS = (*KEYS, "recipe", "method", "temperature", "seeds", "iterations_run", "learnt", "took_off")
 COLUMNS += tuple(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high"))
 SHOWN = (*KEYS, "recipe", "method", "seeds", "final acc. %", "behind the best here, points")
@@ -60,7 +61,10 @@ def maps(found: Iterable[Setting]) -> list[Map]:
         parts[setting.depth, setting.width] = setting
     kept = {key: parts for key, parts in together.items() if _spans_a_grid(parts)}
     names = dict.fromkeys(name for parts in kept.values() for s in parts.values() for name in s.recipe)
-    return [Map(*key, _label(key[1], parts, names), parts) for key, parts in kept.items()]
+    return [
+        Map(*key, _label(next(iter(parts.values())).recipe, parts, names), parts)
+        for key, parts in kept.items()
+    ]
 
 
 def map_settings(runs: pd.DataFrame) -> list[Setting]:
@@ -183,7 +187,17 @@ def _spans_a_grid(parts: dict[tuple[int, int], Setting]) -> bool:
     return any(len(one & other) >= 2 for one, other in itertools.combinations(widths.values(), 2))
 
 
-def _label(recipe: str, parts: dict[tuple[int, int], Setting], names: Iterable[str]) -> str:
-    """The recipe; for most settings, whose recipe is empty, what it is in all that sets the other maps apart."""
-    runs = next(iter(parts.values())).runs
-    return recipe or recipe_text({name: runs[name].iloc[0] for name in names})
+def _label(recipe: dict[str, object], parts: dict[tuple[int, int], Setting], names: Iterable[str]) -> str:
+    """How logits start, then the rest of the recipe; where that is empty, all that sets the other maps apart."""
+    run = next(iter(parts.values())).runs.iloc[0]
+    apart = recipe or {name: run[name] for name in names}
+    rest = {name: value for name, value in apart.items() if name not in INIT_COLUMNS}
+    return ", ".join(filter(None, [initial_logits(run), recipe_text(rest)]))
+
+
+def initial_logits(run: pd.Series) -> str:
+    """N(0, 1) logits; N(0, 3²) logits; pass-through gates (+5), whose noise is named where it is not N(0, 1)."""
+    scale = "1" if run["init_scale"] == 1 else f"{run['init_scale']:g}\N{SUPERSCRIPT TWO}"
+    if run["init"] == "gaussian":
+        return f"N(0, {scale}) logits"
+    return f"pass-through gates (+{run['init_bias']:g}{'' if scale == '1' else f' on N(0, {scale})'})"

@@ -15,7 +15,7 @@ from analysis.claims import make_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
 from analysis.figures import FIGURES, available_figures, draw
-from analysis.figures.grids import VERDICT_MARKS
+from analysis.figures.claim_map import VERDICT_MARKS
 from analysis.tidy import read_tables
 from lgn.config import Preset
 from lgn.design import Design
@@ -129,11 +129,29 @@ def test_two_depths_of_the_same_two_widths_are_a_map(sweeps):
     assert set(MAPS) <= set(figures_of(*sweeps))
 
 
-def test_a_recipe_has_a_map_of_its_own_and_the_usual_one_is_named_by_what_sets_the_others_apart(tables):
+def test_a_recipe_has_a_map_of_its_own_named_by_how_its_logits_start(tables):
     usual, other = grid.maps(grid.map_settings(tables.runs))
-    assert (usual.recipe, usual.label, other.label) == ("", "init_scale 1", "init_scale 3")
+    assert (usual.recipe, usual.label, other.label) == ("", "N(0, 1) logits", "N(0, 3²) logits")
     assert list(usual.settings) == list(itertools.product(DEPTHS, WIDTHS)) == list(other.settings)
     assert usual.depths == [2, 4] and usual.widths == [20, 30]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "label"),
+    [
+        ({}, "N(0, 1) logits, grad_factor 1"),
+        ({"init_scale": 0.5}, "N(0, 0.5²) logits"),
+        ({"init": "residual", "init_bias": 5.0}, "pass-through gates (+5)"),
+        ({"init": "residual", "init_bias": 2.5, "init_scale": 3.0}, "pass-through gates (+2.5 on N(0, 3²))"),
+        ({"grad_factor": 2.0}, "N(0, 1) logits, grad_factor 2"),
+        ({"init_scale": 3.0, "grad_factor": 2.0}, "N(0, 3²) logits, grad_factor 2"),
+    ],
+)
+def test_a_map_is_named_by_its_logits_first_and_then_by_the_rest_of_its_recipe(recipe, label):
+    # Of one map more, so that every recipe is apart from most; and one of grad_factor 3, so that it is named.
+    usual = [vary(), vary(width=[40, 50]), vary(grad_factor=3.0)]
+    design = Design(Preset(preset="p", base=BASE, seeds=[0], sweeps=usual + [vary(**recipe)] * bool(recipe)))
+    assert label in [one.label for one in grid.maps(grid.map_settings(design.table))]
 
 
 # Values
@@ -244,6 +262,62 @@ def test_each_cell_shows_its_accuracy_and_a_method_that_has_not_learnt_is_hatche
     assert not cells(panel(figure, "GLGN", 1))[4, 30].get_hatch()
 
 
+def ends(row, name, digits):
+    return f"[{100 * row[f'{name}_low']:.{digits}f}, {100 * row[f'{name}_high']:.{digits}f}]"
+
+
+def test_gap_and_unused_gates_show_their_interval_and_hard_st_has_no_gap_to_show(tables, values):
+    for name, column, methods in (
+        ("map_gap", "gap", ("DLGN", "GLGN")),
+        ("map_unused", "unused_share", ("DLGN", "GLGN", "Hard-ST")),
+    ):
+        figure = drawn(name, tables)
+        panels = [axes.get_title().split(",")[0] for axes in figure.axes if axes.get_title()]
+        assert panels == [*methods, *methods]
+        for label, (depth, width) in itertools.product(methods, itertools.product(DEPTHS, WIDTHS)):
+            row = cell(values, label.lower().replace("-", "_"), depth, width)
+            shown = texts(panel(figure, label))[depth, width].split("\n")
+            if column == "gap":
+                assert shown == [f"{100 * row[column]:.2f}", ends(row, column, 2)]
+            else:
+                expected = [row[column], row[f"{column}_low"], row[f"{column}_high"]]
+                found = [float(number) for number in re.findall(r"[\d.]+", " ".join(shown))]
+                # Below ten percent a tenth, else whole percent.
+                near = [0.0501 if 100 * value < 10 else 0.501 for value in expected]
+                assert all(abs(f - 100 * e) < n for f, e, n in zip(found, expected, near, strict=True))
+    assert (values.query("method == 'hard_st'")["gap"] == 0).all()
+
+
+def legend_texts(figure):
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
+def test_hatched_cells_are_explained_by_the_mode_and_number_they_fall_short_of(tables):
+    assert "below 28% discrete: not learnt" in legend_texts(drawn("map_accuracy", tables))
+    for name in ("map_gap", "map_unused"):
+        assert legend_texts(drawn(name, tables)) == ["below 28% in train mode: not learnt"]
+    # In every setting some method has learnt.
+    assert not [text for text in legend_texts(drawn("map_best", tables)) if "28%" in text]
+
+
+def test_rows_name_their_budget_and_a_panel_of_unlike_budgets_says_so(tmp_path, tables):
+    labels = [axes.get_ylabel() for axes in drawn("map_gap", tables).axes]
+    assert labels[:3:2] == [f"digits, 10k iterations\nN(0, {s}) logits\ndepth" for s in ("1", "3²")]
+    assert panel(drawn("map_best", tables), "digits, all of these\n10k iterations, 3 seeds")
+    for number, (recipe, depth, width) in enumerate(itertools.product(RECIPES, DEPTHS, WIDTHS)):
+        for method in ("dlgn", "glgn"):
+            size = {"depth": depth, "width": width, "evaluations": 12}
+            budget = {"iterations": 5000 if number >= 4 else 10_000}
+            write_run(tmp_path / "runs", method, 0, **size, **budget, **recipe)
+    collect(tmp_path / "runs", tmp_path)
+    unlike = read_tables(tmp_path)
+    labels = [axes.get_ylabel().split("\n")[0] for axes in drawn("map_accuracy", unlike).axes]
+    assert labels[:3:2] == ["digits, 10k iterations", "digits, 5k iterations"]
+    assert panel(
+        drawn("map_best", unlike), "digits, all of these, across budgets\n5k to 10k iterations, 1 seed"
+    )
+
+
 def test_the_best_is_framed_and_those_tied_with_it_are_with_dashes(tables):
     figure = drawn("map_accuracy", tables)
 
@@ -259,7 +333,10 @@ def test_the_best_is_framed_and_those_tied_with_it_are_with_dashes(tables):
 
 def test_the_best_method_is_named_with_its_lead_or_those_tied_with_it(tables, values):
     figure = drawn("map_best", tables)
-    usual, any_recipe = texts(panel(figure, "digits, (a) init_scale 1")), texts(panel(figure, "digits, all"))
+    usual, any_recipe = (
+        texts(panel(figure, "digits, (a) N(0, 1) logits")),
+        texts(panel(figure, "digits, all")),
+    )
     lead = cell(values, "dlgn", 2, 20)["behind_best"]
     assert usual[2, 20] == f"GLGN\n+{100 * lead:.1f}" and lead == pytest.approx(0.05, abs=0.01)
     assert usual[4, 20] == "DLGN\nor Hard-ST"
@@ -267,42 +344,59 @@ def test_the_best_method_is_named_with_its_lead_or_those_tied_with_it(tables, va
     assert any_recipe[4, 30].startswith("DLGN (") and any_recipe[4, 30].endswith(" others")
 
 
-def test_claims_show_their_value_and_verdict_and_grey_where_not_reached(tables):
+def claim_cells(tables):
+    """Of each drawn claim: itself, the text in its cell and the cell; and the figure."""
     figure = drawn("map_claims", tables)
     order = ("speed_iterations", "speed_seconds", "gap_reduction", "unused_reduction")
     rows = np.array(figure.axes[:8]).reshape(4, 2)
-    verdicts = set()
+    found = []
     for claim in make_claims(tables):
         if claim["claim"] in order:
             shown = rows[order.index(claim["claim"]), int("init_scale" in claim["scale"])]
             place = claim["scale"]["depth"], claim["scale"]["width"]
-            value, mark = texts(shown)[place].split("\n")
-            assert mark == VERDICT_MARKS[claim["verdict"]]
-            whole = claim["measured_text"].replace("< ", "<").replace(" more", "\N{UPWARDS ARROW}")
-            number = re.compile(r"[\d.]+")
-            assert number.sub("", value) == number.sub("", whole)
-            if number.search(whole):
-                # The cell has two digits of a factor, the claim three.
-                assert float(number.search(value)[0]) == pytest.approx(
-                    float(number.search(whole)[0]), rel=0.06
-                )
-            grey = cells(shown)[place].get_facecolor() == to_rgba("0.92")
-            assert grey == (claim["verdict"] == "not reached")
-            verdicts.add(claim["verdict"])
+            found.append((claim, texts(shown)[place], cells(shown)[place]))
+    return found, figure
+
+
+def test_claims_show_their_value_and_verdict_or_the_number_of_why_there_is_none(tables):
+    found, figure = claim_cells(tables)
+    reasons = dict(text.split(" ", 1) for text in legend_texts(figure) if re.match(r"\?\d", text))
+    verdicts, used = set(), set()
+    for claim, text, _ in found:
+        *value, mark = text.split("\n")
+        assert mark[0] == VERDICT_MARKS[claim["verdict"]]
+        if claim["verdict"] == "not reached":
+            assert claim["reason"].startswith(reasons[mark])
+            used.add(mark)
+        whole = claim["measured_text"].replace("< ", "<").replace(" more", "\N{UPWARDS ARROW}")
+        number = re.compile(r"[\d.]+")
+        if whole == "-":
+            assert not value and claim["verdict"] == "not reached"
+        else:
+            assert number.sub("", value[0]) == number.sub("", whole)
+            # The cell has two digits of a factor, the claim three.
+            assert float(number.search(value[0])[0]) == pytest.approx(
+                float(number.search(whole)[0]), rel=0.06
+            )
+        verdicts.add(claim["verdict"])
     assert {"not reached", "not reproduced"} <= verdicts
+    assert used == set(reasons) and len(set(reasons.values())) == len(reasons) > 1
 
 
-def test_claims_in_which_glgn_is_ahead_and_behind_have_opposite_colors(tables):
-    figure = drawn("map_claims", tables)
-    gap = np.array(figure.axes[:8]).reshape(4, 2)[2, 0]
-    red, _, blue, _ = cells(gap)[2, 20].get_facecolor()
-    assert texts(gap)[2, 20].startswith("100.0%") and red > blue
-    speed = figure.axes[0]
-    slower = {place for place, text in texts(speed).items() if text.startswith("<0.")}
-    for place in slower:
-        red, _, blue, _ = cells(speed)[place].get_facecolor()
-        assert blue >= red
-    assert (4, 30) in slower
+def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_not_reached_is_grey(tables):
+    looks = set()
+    for claim, text, drawn_cell in claim_cells(tables)[0]:
+        bound, undecided = text.startswith("<"), claim["verdict"] == "not reached"
+        assert bound == (claim["measured"]["bound"] is not None) == (drawn_cell.get_hatch() is not None)
+        red, _, blue, _ = face = drawn_cell.get_facecolor()
+        assert (face == to_rgba("0.92")) == undecided
+        if bound and not undecided:
+            assert face == to_rgba("white")
+        elif not undecided:
+            ahead = claim["measured"]["value"] - (1 if claim["claim"].startswith("speed") else 0)
+            assert np.sign(red - blue) == np.sign(ahead)
+        looks.add((bound, undecided))
+    assert {(True, False), (False, True), (False, False)} <= looks
 
 
 def test_take_off_of_a_method_that_does_not_is_an_open_triangle_at_its_budget(tables, values):

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.conditions import Setting, settings
 from analysis.figures import (
+    cells,
+    claim_map,
     class_gates,
     curvature,
     fairness,
@@ -75,7 +77,7 @@ FIGURES: dict[str, Kind] = {
     ),
     "map_best": Kind(grids.map_best, grids.needs, _MAP, most=_ANY_NUMBER),
     "map_accuracy": Kind(grids.map_accuracy, grids.needs, _MAP, most=_ANY_NUMBER),
-    "map_claims": Kind(grids.map_claims, grids.needs, _MAP, most=_ANY_NUMBER),
+    "map_claims": Kind(claim_map.map_claims, grids.needs, _MAP, most=_ANY_NUMBER),
     "map_takeoff": Kind(grids.map_takeoff, grids.needs, _MAP, most=_ANY_NUMBER),
     "map_gap": Kind(grids.map_gap, grids.needs, _MAP, most=_ANY_NUMBER),
     "map_unused": Kind(grids.map_unused, grids.needs, _MAP, most=_ANY_NUMBER),
@@ -140,13 +142,8 @@ def needs_probe(name: str) -> bool:
 
 def figure_sources(name: str) -> list[str]:
     """Paths of the modules that decide how a figure looks: a rule that makes it takes them as inputs."""
-    return [
-        *sources(),
-        panels.__file__,
-        probed.__file__,
-        outcomes.__file__,
-        _kind(name).draw.__code__.co_filename,
-    ]
+    shared = (panels, probed, outcomes, cells)
+    return [*sources(), *(module.__file__ for module in shared), _kind(name).draw.__code__.co_filename]
 
 
 def sources() -> list[str]:
