@@ -13,6 +13,7 @@ from analysis import comparisons, robust, statistics, style, survival
 from analysis.collect import collect
 from analysis.conditions import settings
 from analysis.figures import available_figures, draw
+from analysis.figures import robust as figures_of_runs
 from analysis.tidy import read_tables
 
 
@@ -425,12 +426,25 @@ def line_of(axes, method):
     return next(x for x in axes.lines if x.get_color() == look.color and len(x.get_xdata()) > 2)
 
 
-def test_a_profile_drawn_falls_by_a_sixth_at_each_run(tables):
-    line = line_of(drawn("performance_profiles", tables).axes[0], "gumbel_soft")
+def test_a_profile_drawn_falls_at_each_run_of_its_setting(tables):
+    for panel, depth in zip(drawn("performance_profiles", tables).axes, (2, 3), strict=True):
+        assert panel.get_title().startswith(f"digits, depth {depth}, width 20\n")
+        falls_at_each_run(panel, tables.history.query("depth == @depth"), 3)
+
+
+def test_of_many_settings_those_of_one_recipe_are_pooled(tables, monkeypatch):
+    monkeypatch.setattr(figures_of_runs, "_APART", 1)
+    [panel] = drawn("performance_profiles", tables).axes
+    assert panel.get_title() == "digits, 2 settings\n3 seeds each"
+    falls_at_each_run(panel, tables.history, 6)
+
+
+def falls_at_each_run(panel, history, runs):
+    line = line_of(panel, "gumbel_soft")
     x, y = line.get_xdata(), line.get_ydata()
-    finals = tables.history.query("method == 'gumbel_soft' and iteration == 10_000")["test_accuracy_discrete"]
-    assert set(x[1:][np.diff(y) < 0]) == set(finals)
-    assert (y[0], y[-1]) == (1, 0)
+    finals = history.query("method == 'gumbel_soft' and iteration == 10_000")["test_accuracy_discrete"]
+    assert len(finals) == runs and set(x[1:][np.diff(y) < 0]) == set(finals)
+    assert (y[0], y[-1]) == (1, 0) and np.diff(y)[np.diff(y) < 0] == pytest.approx(-1 / runs)
 
 
 def test_improvement_is_drawn_for_each_setting_and_for_all_together(tables):
@@ -440,8 +454,29 @@ def test_improvement_is_drawn_for_each_setting_and_for_all_together(tables):
 
 
 def test_the_curve_drawn_ends_at_the_share_of_runs_that_the_claims_count(tables):
-    figure = drawn("time_to_target", tables)
-    for method in ("dlgn", "hard_st"):
+    # Row 1, left panel: depth 3, the claims' target.
+    panel = drawn("time_to_target", tables).axes[2]
+    for method in ("dlgn", "gumbel_soft"):
         own, _, _ = study_times(tables, method)
-        # Row 1, left panel: depth 3, the claims' target. Lines are set apart by less than 2%.
-        assert line_of(figure.axes[2], method).get_ydata()[-1] == pytest.approx(own.reached.mean(), abs=0.02)
+        shares = line_of(panel, method).get_ydata()
+        assert (shares[0], shares[-1]) == (0, pytest.approx(own.reached.mean())) and own.reached.any()
+    # None of Hard-ST's gets there: a bar at the end of each, and no curve.
+    own, _, _ = study_times(tables, "hard_st")
+    of_method = [x for x in panel.lines if x.get_color() == style.method_style("hard_st").color]
+    [bars] = [x for x in of_method if x.get_marker() == "|"]
+    assert not own.reached.any() and list(bars.get_xdata()) == [10_000] * 3
+    assert not bars.get_ydata().any() and not any(x.get_drawstyle() == "steps-post" for x in of_method)
+
+
+def test_mean_times_stand_above_the_curves_open_where_some_run_is_not_there(tables):
+    panel = drawn("time_to_target", tables).axes[2]
+    values = survival.survival_values(tables).query("depth == 3").set_index("method")
+    for method in values.index:
+        marks = [
+            x for x in panel.lines
+            if x.get_color() == style.method_style(method).color and len(x.get_xdata()) == 1 and x.get_ydata()[0] > 1
+        ]  # fmt: skip
+        [mark] = marks
+        assert mark.get_xdata()[0] == pytest.approx(values.loc[method, "restricted_mean"])
+        censored = values.loc[method, "reached"] < 3
+        assert (mark.get_marker() == ">") == censored

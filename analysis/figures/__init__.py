@@ -18,6 +18,7 @@ from analysis.figures import (
     claim_map,
     class_gates,
     curvature,
+    entropies,
     fairness,
     gates,
     grids,
@@ -32,6 +33,7 @@ from analysis.figures import (
     robust,
     speed,
     straight_through,
+    survival,
     sweeps,
 )
 from analysis.tidy import Tables
@@ -64,7 +66,7 @@ FIGURES: dict[str, Kind] = {
     "speed_ratio": Kind(speed.speed_ratio, speed.needs, "DLGN and GLGN with seeds in common"),
     "fair_comparison": Kind(fairness.fair_comparison, fairness.needs, "DLGN and GLGN with seeds in common"),
     "time_to_target": Kind(
-        robust.time_to_target, robust.needs_dlgn, "DLGN and another method, two seeds in common"
+        survival.time_to_target, robust.needs_dlgn, "DLGN and another method, two seeds in common"
     ),
     "probability_of_improvement": Kind(
         robust.probability_of_improvement, robust.needs_dlgn, "DLGN and another method, two seeds in common"
@@ -105,10 +107,11 @@ FIGURES: dict[str, Kind] = {
         "DLGN and GLGN at two widths, one depth and one budget",
         most=16,
     ),
-    "entropies_by_layer": Kind(gates.entropies_by_layer, learning_curves.needs, "any run"),
-    "unused_share": Kind(gates.unused_share, learning_curves.needs, "any run"),
-    "unused_threshold": Kind(gates.unused_threshold, learning_curves.needs, "any run"),
+    "entropies_by_layer": Kind(entropies.entropies_by_layer, learning_curves.needs, "any run"),
+    "unused_share": Kind(entropies.unused_share, learning_curves.needs, "any run"),
+    "unused_threshold": Kind(entropies.unused_threshold, learning_curves.needs, "any run"),
     "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
+    "constant_gates": Kind(gates.constant_gates, gates.needs_temperatures, "a method at two temperatures"),
     "hessian_trace": Kind(
         curvature.hessian_trace, settings, "the probe hessian", "hessian", most=_ANY_NUMBER
     ),

@@ -56,6 +56,17 @@ def panel_row(settings: list[Setting], *, height: float = 2.3) -> tuple[Figure, 
     return figure, flat[: len(settings)]
 
 
+def paired_panels(pairs: int, *, height: float = 2.0) -> tuple[Figure, np.ndarray]:
+    """Two panels beside each other a setting, axes (pairs, 2); from three settings on two pairs stand in a row."""
+    across = 1 if pairs <= 2 else 2
+    rows = -(-pairs // across)
+    figure = Figure(figsize=(PAGE, height * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, 2 * across, squeeze=False).reshape(-1, 2)
+    for unused in axes[pairs:].flat:
+        unused.remove()
+    return figure, axes[:pairs]
+
+
 def seeds_text(conditions: Iterable[pd.DataFrame]) -> str:
     """3 seeds; 2 to 3 seeds"""
     counts = [len(condition) for condition in conditions]
