@@ -12,9 +12,9 @@ from analysis import style
 from analysis.cli import main
 from analysis.collect import collect
 from analysis.figures import FIGURES, available_figures, draw
-from analysis.figures.class_gates import firing_shares
-from analysis.figures.curvature import holds_from
-from analysis.figures.landscape import RISE
+from analysis.figures.class_gates import agreement, firing_shares
+from analysis.figures.curvature import holds_from, relative_error
+from analysis.figures.landscape import RISE, valley
 from analysis.figures.panels import axis_from_zero
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.tidy import Tables, read_tables
@@ -112,8 +112,7 @@ def test_rows_are_taken_at_each_runs_own_end_and_draws_are_averaged_before_runs(
 
 def test_hessian_traces_are_means_over_seeds_with_the_estimators_error(tables):
     figure = drawn("hessian_trace", tables)
-    panel = figure.axes[0]
-    assert panel.get_title() == "DLGN\ntemperature 1, 3 seeds"
+    panel = next(axes for axes in figure.axes if axes.get_title() == "DLGN\ntemperature 1, 3 seeds")
     exact, averaged = panel.lines[:2]
     # (1 - 0.5) (1 + seed) + iteration / 1e5, over seeds 0, 1, 2.
     assert exact.get_ydata() == pytest.approx([1.0, 1.0001, 1.01, 1.1])
@@ -126,15 +125,57 @@ def test_hessian_traces_are_means_over_seeds_with_the_estimators_error(tables):
     at_start = band[band[:, 0] == 0][:, 1]
     assert (at_start.min(), at_start.max()) == pytest.approx((0.5, 1.5))
     [legend] = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [
-        "of the training loss (estimator exact, 100 images)",
-        "mean over Gumbel noise (estimator per_image, 100 images)",
-    ]
+    assert legend.get_title().get_text() == (
+        "coloured: training loss (estimator exact, 100 images); "
+        "grey: its mean over Gumbel noise (estimator per_image, 100 images)"
+    )
+
+
+def test_the_legend_of_hessian_traces_has_every_colour_that_is_drawn(tables):
+    figure = drawn("hessian_trace", tables)
+    [legend] = figure.legends
+    explained = {
+        text.get_text(): (line.get_color(), line.get_marker())
+        for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
+    }
+    looks = {label: style.method_style(method) for method, label in
+             {"dlgn": "DLGN", "glgn": "GLGN", "gumbel_soft": "Gumbel soft", "hard_st": "Hard-ST"}.items()}  # fmt: skip
+    assert explained == {label: (look.color, look.marker) for label, look in looks.items()} | {
+        "mean over Gumbel noise": (style.NEUTRAL, "o")
+    }
+    shown = {(line.get_color(), line.get_marker()) for axes in figure.axes for line in axes.lines
+             if line.get_marker() in set("os^D") and line.get_linestyle() != "None"}  # fmt: skip
+    assert shown == set(explained.values())
+
+
+def test_hessian_traces_against_temperature_at_the_start_and_end(tables):
+    figure = drawn("hessian_trace", tables)
+    glgn, dlgn = style.method_style("glgn").color, style.method_style("dlgn").color
+    for panel, title, grown in zip(
+        figure.axes[:2],
+        ("at initialization, 3 seeds", "at the end of training, 3 seeds"),
+        (0, 0.1),
+        strict=True,
+    ):
+        assert panel.get_title() == title
+        assert panel.get_yscale() == "linear"
+        swept = next(line for line in panel.lines if line.get_color() == glgn)
+        # (temperature - 0.5) (1 + seed), 1 + seed being 2 in the mean and 1 to 3 over seeds, and what training adds.
+        assert swept.get_xdata() == pytest.approx([0.25, 1.0])
+        assert swept.get_ydata() == pytest.approx([-0.5 + grown, 1.0 + grown])
+        band = panel.collections[0].get_paths()[0].vertices
+        assert sorted(set(band[band[:, 0] == 0.25][:, 1])) == pytest.approx([-0.75 + grown, -0.25 + grown])
+        level = next(line for line in panel.lines if line.get_color() == dlgn and line.get_marker() == "None")
+        assert level.get_ydata() == pytest.approx([1.0 + grown] * 2)
+        averaged = next(
+            line for line in panel.lines if line.get_linestyle() == "--" and line.get_marker() == "o"
+        )
+        assert averaged.get_ydata() == pytest.approx([-0.5 + grown, 1.0 + grown])
 
 
 def test_hessian_traces_of_every_temperature_have_a_panel(tables):
     figure = drawn("hessian_trace", tables)
-    starts = {axes.get_title(): axes.lines[0].get_ydata()[0] for axes in figure.axes if axes.axison}
+    starts = {axes.get_title(): axes.lines[0].get_ydata()[0] for axes in figure.axes[2:]}
     assert starts == {
         "DLGN\ntemperature 1, 3 seeds": pytest.approx(1.0),
         "GLGN\ntemperature 0.25, 3 seeds": pytest.approx(-0.5),
@@ -153,12 +194,33 @@ def test_where_the_expansion_holds_is_read_off_between_temperatures():
     assert holds_from(temperatures, np.array([1, 0.01, 1, 0.2, 0.05, 0.01, 0.001])) == pytest.approx(11.3137)
 
 
+def test_the_relative_error_is_a_ratio_of_means_with_the_interval_of_its_seeds():
+    errors, terms = np.array([[1.0], [-2.0], [3.0]]), np.array([[0.5], [8.0], [-0.5]])
+    ratio, low, high = relative_error(errors, terms)
+    # Ratios of single seeds are 2, 1/4 and 6, 2.75 in the mean; of the sizes' means it is 6 / 9.
+    assert ratio == pytest.approx([2 / 3])
+    # Resamples of one seed three times are the ends with three seeds.
+    assert (low, high) == (pytest.approx([0.25]), pytest.approx([6.0]))
+    alone, low, high = relative_error(errors[:1], terms[:1])
+    assert alone == pytest.approx([2.0]) and np.isnan([low, high]).all()
+
+
 def test_the_lemmas_error_its_order_and_where_it_is_small(tables):
     figure = drawn("lemma", tables)
-    assert [axes.get_title().split(",")[0] for axes in figure.axes] == [
+    sizes, ratios = figure.axes[:5], figure.axes[5:]
+    assert [axes.get_title().splitlines()[0] for axes in sizes] == [
         "at initialization", "DLGN trained", "GLGN trained", "Gumbel soft trained", "Hard-ST trained",
     ]  # fmt: skip
-    for panel in figure.axes:
+    for panel in ratios:
+        assert panel.lines[0].get_ydata() == pytest.approx([10, 1, 0.1, 0.01])
+        assert any(patch.get_x() == pytest.approx(10) for patch in panel.patches)
+        assert panel.get_title() == "stays below 10%\nfrom temperature 10"
+        # The error's standard error, a tenth of it in each seed: over the mean of three, over the term.
+        bars = panel.containers[0][2][0].get_segments()[0]
+        assert np.diff(bars[:, 1]) == pytest.approx(2 * 10 * 0.1 * np.sqrt(1 + 4 + 9) / 6)
+        marks = [line for line in panel.lines if line.get_linestyle() == ":" and len(line.get_xdata()) == 2]
+        assert sorted(line.get_xdata()[0] for line in marks) == [0.25, 0.25, 1, 1]
+    for panel in sizes:
         assert "3 seeds" in panel.get_title()
         assert any(text.get_text() == "order from 10 to 100:\n3.00 [3.00, 3.00]" for text in panel.texts), (
             panel.texts
@@ -177,6 +239,13 @@ def test_an_error_that_is_not_told_from_zero_is_open_and_has_no_order(study, tab
     faces = [line.get_markerfacecolor() for line in panel.lines if line.get_marker() == "o"]
     shown = [len(line.get_xdata()) for line in panel.lines if line.get_marker() == "o"]
     assert dict(zip(faces, shown, strict=True))["white"] == 4
+
+
+def test_an_expansion_that_holds_nowhere_says_so(study, tables, tmp_path):
+    rows = tables.probe("lemma").assign(error=lambda rows: rows["trace_term"])
+    panel = drawn("lemma", copy_study(study, tmp_path, lemma=rows)).axes[5]
+    assert panel.get_title() == "not below 10%\nat any temperature"
+    assert not panel.patches
 
 
 def test_planes_share_one_scale_and_the_thick_contour_is_a_rise_above_the_centre(tables):
@@ -199,6 +268,30 @@ def test_planes_share_one_scale_and_the_thick_contour_is_a_rise_above_the_centre
     ]
     assert line_of(lines[0], "glgn").get_ydata() == pytest.approx([0.6, 0.85, 1.1, 1.35, 1.6])
     assert line_of(lines[1], "glgn").get_ydata()[-1] == pytest.approx(0.8)
+    for method in ("gumbel_soft", "hard_st"):
+        assert line_of(lines[0], method).get_ydata()[-1] == pytest.approx(1.6)
+    assert lines[0].get_xlabel() == "from DLGN (0)\nto another method (1)"
+    # The area within the contour, by the shoelace formula.
+    x, y = np.concatenate([path.vertices for path in thick.get_paths()]).T
+    area = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    for panel, label in ((dlgn, "DLGN"), (glgn, "GLGN")):
+        start, radius = panel.get_title().rsplit(" ", 1)
+        assert start == f"{label}, 3 seeds\nradius"
+        assert float(radius) == pytest.approx((area / np.pi) ** 0.5, abs=0.01)
+
+
+def test_a_valley_that_leaves_the_window_is_at_least_so_wide(study, tables, tmp_path):
+    x = np.linspace(-1, 1, 81)
+    bowl = pd.DataFrame(x[:, None] ** 2 + x**2, index=x, columns=x)
+    radius, closed = valley(bowl, 0.25)
+    assert closed and radius == pytest.approx(0.5, abs=0.01)
+    trench = pd.DataFrame(np.broadcast_to(x**2, (81, 81)), index=x, columns=x)
+    radius, closed = valley(trench, 0.25)
+    # Half of the window's area of 4.
+    assert not closed and radius == pytest.approx((2 / np.pi) ** 0.5, abs=0.01)
+    flat = tables.probe("plane").assign(loss=lambda rows: 0.5 + rows["x"] ** 2)
+    figure = drawn("loss_surface", copy_study(study, tmp_path, plane=flat))
+    assert all("radius at least" in panel.get_title() for panel in figure.axes[:2])
 
 
 def test_a_surface_needs_no_lines(study, tables, tmp_path):
@@ -218,6 +311,7 @@ def test_noise_on_logits_starts_from_the_undisturbed_accuracy(tables):
     )
     assert from_zero.get_xdata()[0] == 0
     assert from_zero.get_ydata()[0] == pytest.approx(runs["final_test_accuracy_discrete"].mean())
+    assert panel.get_xticks().tolist() == [0, 0.3, 1, 10]  # those measured
     # The standard deviation of Gumbel noise, a draw of which says the same.
     mark = next(other for other in panel.lines if other.get_linestyle() == ":" and len(other.get_xdata()) == 2
                 and other.get_color() == style.NEUTRAL)  # fmt: skip
@@ -237,18 +331,56 @@ def test_gates_of_a_class_are_shares_of_what_fires_less_the_mean_over_classes(ta
     shares = firing_shares(rows, setting.conditions["glgn"], layer=3)
     # Weights 0 to 15, in class 1 the gate `and` 1 + seed more: 120 in all, or 121 + seed.
     more = np.array([2 / 121, 3 / 122, 4 / 123])
-    assert shares.loc["and"].tolist() == pytest.approx([1 / 120, more.mean()])
-    assert shares.sum().tolist() == pytest.approx([1, 1])
+    assert shares.shape == (3, 16, 2)
+    assert shares[:, 1].T == pytest.approx(np.array([[1 / 120] * 3, more]))
+    assert shares.sum(1) == pytest.approx(np.ones((3, 2)))
     figure = drawn("gates_by_class", tables)
     panels = figure.axes[:4]
+    # All but `false`, which never fires, differ in the same direction in all seeds: 15 gates of 2 classes.
     assert [panel.get_title() for panel in panels] == [
-        f"{label}, layer {layer}\n3 seeds" for label in ("DLGN", "GLGN") for layer in (1, 3)
+        f"{label}, layer {layer}\n3 seeds agree: 30\nby chance: 7.5"
+        for label in ("DLGN", "GLGN")
+        for layer in (1, 3)
     ]
     image = next(part for part in panels[3].get_children() if isinstance(part, AxesImage))
     assert image.get_array()[1].tolist() == pytest.approx(
         [50 * (1 / 120 - more.mean()), 50 * (more.mean() - 1 / 120)]
     )
     assert image.norm.vmax == -image.norm.vmin == pytest.approx(np.abs(image.get_array()).max())
+
+
+def test_seeds_agree_where_their_differences_share_a_sign():
+    # Two gates and two classes: the second gate takes what the first leaves; in seed 2 the other way round.
+    first = np.array([[0.6, 0.4], [0.7, 0.3], [0.1, 0.9]])
+    shares = np.stack([first, 1 - first], 1)
+    agree, chance = agreement(shares)
+    assert not agree.any() and chance == 4 / 4
+    agree, chance = agreement(shares[:2])
+    assert agree.all() and chance == 4 / 2
+    # A gate that is as common in all classes differs nowhere, and is not counted.
+    constant = np.concatenate([shares / 2, np.full((3, 1, 2), 0.5)], 1)
+    agree, chance = agreement(constant[:2])
+    assert agree.sum(1).tolist() == [2, 2, 0] and chance == 2
+
+
+def test_differences_that_seeds_do_not_share_have_no_colour(study, tables, tmp_path):
+    rows = tables.probe("class_gates")
+    of_seed_2 = rows["run_id"].isin(tables.runs.query("seed == 2")["run_id"])
+    turned = rows.assign(**{"class": rows["class"].where(~of_seed_2, 1 - rows["class"])})
+    panels = drawn("gates_by_class", copy_study(study, tmp_path, class_gates=turned)).axes[:4]
+    for panel in panels:
+        assert "3 seeds agree: 0\n" in panel.get_title()
+        image = next(part for part in panel.get_children() if isinstance(part, AxesImage))
+        assert not image.get_array().any()
+
+
+def test_with_one_seed_every_difference_has_a_colour_and_is_said_to_be_unchecked(study, tables, tmp_path):
+    rows = tables.probe("class_gates")
+    alone = rows[rows["run_id"].isin(tables.runs.query("seed == 1")["run_id"])]
+    panel = drawn("gates_by_class", copy_study(study, tmp_path, class_gates=alone)).axes[0]
+    assert panel.get_title() == "DLGN, layer 1\n1 seed, unchecked"
+    image = next(part for part in panel.get_children() if isinstance(part, AxesImage))
+    assert np.abs(image.get_array()[1:]).min() > 0
 
 
 def test_an_axis_from_zero_shows_zero_and_all_that_is_drawn():

@@ -1,6 +1,7 @@
 """The Hessian's trace along training (the paper's Figure 7), and from which temperature on Lemma 1, its use, holds."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,15 @@ from analysis.conditions import Setting, conditions
 from analysis.figures.panels import (
     axis_from_zero,
     grid,
+    log_axis,
+    method_legend,
     row_label,
     seeds_text,
     shown_methods,
 )
 from analysis.figures.probed import by_seed, probed_settings, rows_at
-from analysis.statistics import mean_interval
-from analysis.style import BAND, NEUTRAL, method_style
+from analysis.statistics import bootstrap, mean_interval
+from analysis.style import BAND, NEUTRAL, PAGE, method_style
 from analysis.tidy import Tables
 from lgn.errors import LgnError
 
@@ -34,81 +37,92 @@ ORDER = 3
 """Of the error in 1 / temperature, by the lemma."""
 
 _COLUMNS = 4
+_HOLDS = "#009E73"
+_MOMENTS = {"first": "at initialization", "last": "at the end of training"}
 
 
 def hessian_trace(tables: Tables, found: list[Setting]) -> Figure:
-    """Trace of the Hessian in logits / temperature along training, a panel a method and, for GLGN, a temperature."""
+    """Trace of the Hessian in logits / temperature.
+
+    For each setting a row against temperature, at the start and at the end of training, then along training, a panel a
+    method and, for GLGN, a temperature.
+    """
     shown, rows = probed_settings(tables, "hessian")
+    methods = shown_methods(shown)
     noises = sorted(rows["noise"].unique(), key=lambda noise: (noise != "none", noise))
+    by_noise = [(rows[rows["noise"] == noise], noise) for noise in noises]
     by_setting = [(setting, _by_temperature(setting)) for setting in shown]
-    columns = min(_COLUMNS, max(len(parts) for _, parts in by_setting))
-    lines = [
-        (setting, parts[start : start + columns])
-        for setting, parts in by_setting
-        for start in range(0, len(parts), columns)
-    ]
-    figure, axes = grid(len(lines), columns, height=1.7)
+    columns = min(_COLUMNS, max(2, *(len(parts) for _, parts in by_setting)))
+    heights = [lines for _, parts in by_setting for lines in (1, -(-len(parts) // columns))]
+    figure = Figure(figsize=(PAGE, 1.75 * sum(heights) + 0.6), layout="constrained")
+    blocks = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     linear = 10.0 ** math.floor(math.log10(np.abs(rows.loc[rows["trace"] != 0, "trace"]).median()))
-    for row, (setting, parts) in zip(axes, lines, strict=True):
-        for panel, condition in zip(row, parts, strict=False):
-            look = method_style(condition["method"].iloc[0])
-            for noise, line in zip(noises, _trace_lines(look.color), strict=False):
-                _draw_trace(panel, rows[rows["noise"] == noise], condition, line)
-            panel.axhline(0, color=NEUTRAL, linewidth=0.8)
-            panel.set_yscale("symlog", linthresh=linear)
-            panel.yaxis.set_major_locator(SymmetricalLogLocator(panel.yaxis.get_transform(), subs=(1,)))
-            panel.yaxis.set_minor_locator(NullLocator())
-            panel.set_xlabel("iterations")
-            temperature = f"temperature {condition['temperature'].iloc[0]:g}"
-            panel.set_title(f"{look.label}\n{temperature}, {seeds_text([condition])}")
-        for unused in row[len(parts) :]:
+    for number, (setting, parts) in enumerate(by_setting):
+        summary = blocks[2 * number].subplots(1, len(_MOMENTS))
+        for panel, (moment, text) in zip(summary, _MOMENTS.items(), strict=True):
+            _draw_against_temperature(panel, by_noise, parts, moment)
+            panel.set_title(f"{text}, {seeds_text(parts)}")
+        along = blocks[2 * number + 1].subplots(heights[2 * number + 1], columns, squeeze=False, sharey=True)
+        for panel, condition in zip(along.flat, parts, strict=False):
+            _draw_along_training(panel, by_noise, condition, linear)
+        for unused in along.flat[len(parts) :]:
             unused.remove()
-        row[0].set_ylabel(row_label(setting, "trace of the Hessian"))
-    handles = []
-    for noise, line in zip(noises, _trace_lines(method_style(shown_methods(shown)[0]).color), strict=False):
-        of_noise = rows[rows["noise"] == noise]
-        how = ", ".join(sorted(of_noise["estimator"].unique()))
-        images = ", ".join(map(str, sorted(of_noise["images"].unique())))
-        what = "of the training loss" if noise == "none" else f"mean over {noise.capitalize()} noise"
-        handles.append(Line2D([], [], **line, label=f"{what} (estimator {how}, {images} images)"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=2 if columns > 1 else 1)
+        for first in (summary[0], *along[:, 0]):
+            first.set_ylabel(row_label(setting, "trace of the Hessian"))
+    averaged = [
+        Line2D([], [], **_averaged_line(), label=f"mean over {noise.capitalize()} noise")
+        for noise in noises
+        if noise != "none"
+    ]
+    method_legend(figure, methods, averaged)
+    figure.legends[0].set_title("; ".join(_estimators(*part) for part in by_noise), {"size": 7.5})
     return figure
 
 
 def lemma(tables: Tables, found: list[Setting]) -> Figure:
-    """Error of Lemma 1's expansion and its trace term against the temperature, at the start and end of training."""
+    """Lemma 1's expansion against the temperature, at the start and end of training.
+
+    For each setting a row with the sizes of its error and of its trace term, and one with the first over the second.
+    """
     shown, rows = probed_settings(tables, "lemma")
     methods = shown_methods(shown)
-    figure, axes = grid(len(shown), 1 + len(methods), height=2.3)
+    figure, axes = grid(2 * len(shown), 1 + len(methods), height=2.2, share_y="row")
     values = np.abs(rows[["error", "trace_term"]].to_numpy())
     values = values[values > 0]
-    for row, setting in zip(axes, shown, strict=True):
+    for sizes, ratios, setting in zip(axes[::2], axes[1::2], shown, strict=True):
         by_method = setting.conditions
         # At equal seed all methods start from the same network.
         first = pd.concat(by_method.values()).drop_duplicates("seed")
-        _draw_lemma(row[0], rows_at(rows, first, "first"), NEUTRAL)
-        row[0].set_title(f"at initialization, {seeds_text([first])}")
-        for panel, method in zip(row[1:], methods, strict=True):
-            if method not in by_method:
-                panel.set_axis_off()
+        drawn = [(rows_at(rows, first, "first"), NEUTRAL, f"at initialization\n{seeds_text([first])}")]
+        for method in methods:
+            if method in by_method:
+                look, condition = method_style(method), by_method[method]
+                title = f"{look.label} trained\n{seeds_text([condition])}"
+                drawn.append((rows_at(rows, condition, "last"), look.color, title))
+            else:
+                drawn.append(None)
+        for size, ratio, part in zip(sizes, ratios, drawn, strict=True):
+            if part is None:
+                size.set_axis_off()
+                ratio.set_axis_off()
                 continue
-            look, condition = method_style(method), by_method[method]
-            _draw_lemma(panel, rows_at(rows, condition, "last"), look.color)
-            panel.set_title(f"{look.label} trained, {seeds_text([condition])}")
-        for panel in row:
-            for method, condition in by_method.items():
-                own = float(condition["temperature"].iloc[0])
-                panel.axvline(own, color=method_style(method).color, linestyle=":", linewidth=1.2)
-            panel.set_ylim(values.min() / 3, 3 * values.max())
-            panel.set_xlabel("temperature")
-        row[0].set_ylabel(row_label(setting, "contribution to the loss (nats)"))
+            of_part, color, title = part
+            _draw_lemma(size, ratio, of_part, color)
+            size.set_title(title)
+            for panel in (size, ratio):
+                for method, condition in by_method.items():
+                    own = float(condition["temperature"].iloc[0])
+                    panel.axvline(own, color=method_style(method).color, linestyle=":", linewidth=1.2)
+            size.set_ylim(values.min() / 3, 3 * values.max())
+        sizes[0].set_ylabel(row_label(setting, "contribution to the loss (nats)"))
+        ratios[0].set_ylabel("|error| / |trace term|")
     notes = [
         Line2D([], [], color="black", label="|trace term|"),
         Line2D([], [], color=NEUTRAL, marker="o", label="|error| of the expansion"),
         Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none",
                label=f"within {RESOLVED:g} standard errors of 0"),
         Line2D([], [], color=NEUTRAL, linestyle=(0, (1, 1)), linewidth=1, label=f"temperature$^{{-{ORDER}}}$"),
-        Patch(color="#009E73", alpha=0.15, linewidth=0, label=f"error below {SMALL_ERROR:.0%} of the term"),
+        Patch(color=_HOLDS, alpha=0.15, linewidth=0, label=f"error below {SMALL_ERROR:.0%} of the term"),
         *(
             Line2D([], [], color=method_style(m).color, linestyle=":", linewidth=1.2,
                    label=f"{method_style(m).label} trains at")
@@ -119,56 +133,155 @@ def lemma(tables: Tables, found: list[Setting]) -> Figure:
     return figure
 
 
-def _trace_lines(color: str) -> tuple[dict, dict]:
-    """How the trace of the training loss is drawn, and how that of its mean over noise."""
+def _averaged_line() -> dict:
+    """How a trace's mean over noise is drawn, whatever the method."""
+    return {
+        "color": NEUTRAL,
+        "marker": "o",
+        "markersize": 3,
+        "markerfacecolor": "white",
+        "linestyle": "--",
+    }
+
+
+def _line(noise: str, method: str) -> dict:
+    """How a trace of a method is drawn: of the training loss in the method's own colour."""
+    look = method_style(method)
     return (
-        {"color": color, "marker": "o", "markersize": 3},
-        {"color": NEUTRAL, "marker": "o", "markersize": 3, "markerfacecolor": "white", "linestyle": "--"},
+        {"color": look.color, "marker": look.marker, "markersize": 3} if noise == "none" else _averaged_line()
     )
 
 
-def _draw_trace(panel: Axes, rows: pd.DataFrame, condition: pd.DataFrame, line: dict) -> None:
-    """Mean and band over seeds; bars: the estimator's standard error of the mean."""
+def _estimators(rows: pd.DataFrame, noise: str) -> str:
+    """Which estimator and how many images a trace was taken with."""
+    how = ", ".join(sorted(rows["estimator"].unique()))
+    images = ", ".join(map(str, sorted(rows["images"].unique())))
+    what = "coloured: training loss" if noise == "none" else f"grey: its mean over {noise.capitalize()} noise"
+    return f"{what} (estimator {how}, {images} images)"
+
+
+def _traces(rows: pd.DataFrame, condition: pd.DataFrame, place: str) -> tuple[np.ndarray, np.ndarray]:
+    """A condition's places (P,), and (4, P): mean, low, high over seeds, and the estimator's standard error."""
     rows = rows[rows["run_id"].isin(condition["run_id"])]
-    iterations, traces = by_seed(rows, ["iteration"], "trace")
-    _, errors = by_seed(rows, ["iteration"], "standard_error")
-    x, (mean, low, high) = iterations.get_level_values("iteration").to_numpy(), mean_interval(traces)
+    found, traces = by_seed(rows, [place], "trace")
+    _, errors = by_seed(rows, [place], "standard_error")
+    error = np.sqrt((errors**2).sum(0)) / len(errors)
+    return found.get_level_values(place).to_numpy(), np.array([*mean_interval(traces), error])
+
+
+def _draw_trace(panel: Axes, x: np.ndarray, values: np.ndarray, line: dict) -> None:
+    """Mean and band over seeds; bars: the estimator's standard error of the mean."""
+    mean, low, high, error = values
     panel.plot(x, mean, **line)
     panel.fill_between(x, low, high, color=line["color"], **BAND)
-    error = np.sqrt((errors**2).sum(0)) / len(errors)
     if error.any():
         panel.errorbar(x, mean, error, color=line["color"], linestyle="none", linewidth=0.8, capsize=1.5)
-    axis_from_zero(panel, x[x > 0][0])
 
 
-def _draw_lemma(panel: Axes, rows: pd.DataFrame, color: str) -> None:
-    """Size of error and trace term, means and bands over seeds; bars: the error's standard error."""
-    places, errors = by_seed(rows, ["temperature"], "error")
-    x = places.get_level_values("temperature").to_numpy()
-    mean, low, high = mean_interval(np.abs(errors))
-    terms = mean_interval(np.abs(by_seed(rows, ["temperature"], "trace_term")[1]))
-    standard = np.sqrt((by_seed(rows, ["temperature"], "error_standard_error")[1] ** 2).sum(0)) / len(errors)
+def _draw_along_training(
+    panel: Axes, by_noise: Iterable[tuple[pd.DataFrame, str]], condition: pd.DataFrame, linear: float
+) -> None:
+    """A condition's trace against iterations. linear: below it the y axis is linear."""
+    method = condition["method"].iloc[0]
+    for rows, noise in by_noise:
+        x, values = _traces(rows, condition, "iteration")
+        _draw_trace(panel, x, values, _line(noise, method))
+        axis_from_zero(panel, x[x > 0][0])
+    panel.axhline(0, color=NEUTRAL, linewidth=0.8)
+    panel.set_yscale("symlog", linthresh=linear)
+    panel.yaxis.set_major_locator(SymmetricalLogLocator(panel.yaxis.get_transform(), subs=(1,)))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.set_xlabel("iterations")
+    temperature = f"temperature {condition['temperature'].iloc[0]:g}"
+    panel.set_title(f"{method_style(method).label}\n{temperature}, {seeds_text([condition])}")
+
+
+def _draw_against_temperature(
+    panel: Axes, by_noise: Iterable[tuple[pd.DataFrame, str]], parts: list[pd.DataFrame], moment: str
+) -> None:
+    """GLGN's trace at every temperature, or another noisy method's; levels: methods without noise."""
+    levels = [part for part in parts if part["noise"].iloc[0] == "none"]
+    noisy = [part for part in parts if part["noise"].iloc[0] != "none"]
+    swept = [part for part in noisy if part["method"].iloc[0] == noisy[0]["method"].iloc[0]]
+    for rows, noise in by_noise:
+        if swept:
+            found = [_traces(rows_at(rows, part, moment), part, "temperature") for part in swept]
+            x, values = (np.concatenate(kind, -1) for kind in zip(*found, strict=True))
+            _draw_trace(panel, x, values, _line(noise, swept[0]["method"].iloc[0]))
+        for part in levels if noise == "none" else ():
+            look = method_style(part["method"].iloc[0])
+            [x], [[mean], [low], [high], _] = _traces(rows_at(rows, part, moment), part, "temperature")
+            panel.axhline(mean, color=look.color, linestyle=look.line, linewidth=1)
+            panel.axhspan(low, high, color=look.color, **BAND)
+            panel.plot(x, mean, color=look.color, marker=look.marker, linestyle="none")
+    panel.axhline(0, color=NEUTRAL, linewidth=0.8)
     panel.set_xscale("log")
-    panel.set_yscale("log")
-    for (middle, bottom, top), look in ((terms, "black"), ((mean, low, high), color)):
-        panel.plot(x, middle, color=look)
-        panel.fill_between(x, bottom, top, color=look, **BAND)
-    resolved = mean > RESOLVED * standard
-    for which, face in ((resolved, color), (~resolved, "white")):
-        panel.errorbar(x[which], mean[which], standard[which], color=color, marker="o", markerfacecolor=face,
-                       linestyle="none", linewidth=1, capsize=2)  # fmt: skip
+    log_axis(panel.xaxis, lambda value: f"{value:g}")
+    panel.set_xlabel("temperature")
+
+
+def relative_error(errors: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Size of the error over that of the trace term, each (n, T): (value, low, high), each (T,).
+
+    A ratio of means over seeds, and its bootstrap interval: a mean of ratios would be that of the seed whose term is
+    near 0.
+    """
+    sizes = np.abs(errors), np.abs(terms)
+
+    def ratio(seeds: np.ndarray) -> np.ndarray:
+        return sizes[0][seeds].mean(0) / sizes[1][seeds].mean(0)
+
+    return ratio(np.arange(len(errors))), *bootstrap(ratio, len(errors))
+
+
+def _draw_lemma(size: Axes, ratio: Axes, rows: pd.DataFrame, color: str) -> None:
+    """Sizes of error and trace term, and their ratio; bands over seeds; bars: the error's standard error."""
+    places, errors = by_seed(rows, ["temperature"], "error")
+    _, terms = by_seed(rows, ["temperature"], "trace_term")
+    x = places.get_level_values("temperature").to_numpy()
+    term, error, relative = (
+        mean_interval(np.abs(terms)),
+        mean_interval(np.abs(errors)),
+        relative_error(errors, terms),
+    )
+    standard = np.sqrt((by_seed(rows, ["temperature"], "error_standard_error")[1] ** 2).sum(0)) / len(errors)
+    resolved = error[0] > RESOLVED * standard
+    for panel, curves, unit in (
+        (size, ((term, "black"), (error, color)), 1),
+        (ratio, ((relative, color),), term[0]),
+    ):
+        panel.set_yscale("log")
+        for (middle, bottom, top), look in curves:
+            panel.plot(x, middle, color=look)
+            panel.fill_between(x, bottom, top, color=look, **BAND)
+        middle, bars = error[0] / unit, standard / unit
+        for which, face in ((resolved, color), (~resolved, "white")):
+            panel.errorbar(x[which], middle[which], bars[which], color=color, marker="o", markerfacecolor=face,
+                           linestyle="none", linewidth=1, capsize=2)  # fmt: skip
     if resolved.any():
         last = np.flatnonzero(resolved)[-1]
-        guide = mean[last] * (x / x[last]) ** -ORDER
-        panel.plot(x, guide, color=NEUTRAL, linestyle=(0, (1, 1)), linewidth=1)
-    holds = holds_from(x, mean / terms[0])
-    if math.isfinite(holds):
-        panel.axvspan(holds, 2 * x[-1], color="#009E73", alpha=0.15, linewidth=0)
-    panel.set_xlim(x[0] / 1.5, x[-1] * 1.5)
-    panel.xaxis.set_major_locator(LogLocator())
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        guide = error[0][last] * (x / x[last]) ** -ORDER
+        size.plot(x, guide, color=NEUTRAL, linestyle=(0, (1, 1)), linewidth=1)
+    holds = holds_from(x, relative[0])
+    ratio.axhline(SMALL_ERROR, color=_HOLDS, linewidth=1)
+    ratio.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ratio.set_title(_holds_text(holds))
+    for panel in (size, ratio):
+        if math.isfinite(holds):
+            panel.axvspan(holds, 2 * x[-1], color=_HOLDS, alpha=0.15, linewidth=0)
+        panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator())
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        panel.set_xlim(x[0] / 1.5, x[-1] * 1.5)
+        panel.set_xlabel("temperature")
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    panel.annotate(_order_text(rows, x[-2:]), (0.04, 0.04), xycoords="axes fraction", fontsize=7, bbox=box)
+    size.annotate(_order_text(rows, x[-2:]), (0.04, 0.04), xycoords="axes fraction", fontsize=7, bbox=box)
+
+
+def _holds_text(holds: float) -> str:
+    if not math.isfinite(holds):
+        return f"not below {SMALL_ERROR:.0%}\nat any temperature"
+    return f"stays below {SMALL_ERROR:.0%}\nfrom temperature {holds:.2g}"
 
 
 def holds_from(temperatures: np.ndarray, relative_errors: np.ndarray) -> float:

@@ -1,4 +1,6 @@
-"""The soft network's loss around trained logits (the paper's Figure 8), and on the line from a DLGN to a GLGN."""
+"""The soft network's loss around trained logits (the paper's Figure 8), and on the lines from a DLGN to other nets."""
+
+import math
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from analysis.figures.panels import (
     percent_axis,
     row_label,
     seeds_text,
+    shown_methods,
 )
 from analysis.figures.probed import by_seed, compared, probed_settings, rows_at
 from analysis.statistics import mean_interval
@@ -30,16 +33,19 @@ RISE = 0.1
 CONTOURS = 10
 """Levels on the common logarithmic scale."""
 
+FINE = 401
+"""Points along each direction between which the loss on a plane is interpolated, to measure an area."""
+
 _OUTLINE = [withStroke(linewidth=2.4, foreground="black")]
 
 
 def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
-    """The loss on a plane of two random directions around DLGN and GLGN, on one scale; and from one to the other."""
+    """The loss on a plane of two random directions around DLGN and GLGN, on one scale; and the lines from DLGN."""
     every, rows = probed_settings(tables, "plane")
     shown, methods = compared(every)
     line_rows = tables.probe("line") if "line" in tables.probes else pd.DataFrame({"run_id": []})
     lines = [_measured(setting, line_rows) for setting in shown]
-    joined = [method for method in methods if any(method in part for part in lines)]
+    joined = [method for method in shown_methods(shown) if any(method in part for part in lines)]
     panels = [f"plane_{method}" for method in methods] + (["loss", "accuracy"] if joined else [])
     figure = Figure(figsize=(PAGE, 2.0 * len(shown) + 1.0), layout="constrained")
     axes = figure.subplots(len(shown), len(panels), squeeze=False)
@@ -56,8 +62,9 @@ def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
             if (number, method) not in planes:
                 panel.set_axis_off()
                 continue
-            _draw_plane(panel, planes[number, method], norm)
-            panel.set_title(f"{method_style(method).label}\n{seeds_text([setting.conditions[method]])}")
+            width = _draw_plane(panel, planes[number, method], norm)
+            seeds = seeds_text([setting.conditions[method]])
+            panel.set_title(f"{method_style(method).label}, {seeds}\n{width}")
         first = next(panel for panel in row if panel.axison)
         first.set_ylabel(row_label(setting, "second direction"))
         if joined:
@@ -75,7 +82,12 @@ def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
     bar.ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     bar.ax.xaxis.set_minor_locator(NullLocator())
     note = Line2D(
-        [], [], color="white", linewidth=1.2, path_effects=_OUTLINE, label=f"{RISE:g} nats above the centre"
+        [],
+        [],
+        color="white",
+        linewidth=1.2,
+        path_effects=_OUTLINE,
+        label=f"{RISE:g} nats above the centre",
     )
     method_legend(figure, ["dlgn", *joined] if joined else [], [note], lines=True)
     return figure
@@ -93,12 +105,13 @@ def _plane(rows: pd.DataFrame, condition: pd.DataFrame) -> pd.DataFrame:
     return pd.Series(losses.mean(0), places).unstack("x")
 
 
-def _draw_plane(panel: Axes, plane: pd.DataFrame, norm: LogNorm) -> None:
+def _draw_plane(panel: Axes, plane: pd.DataFrame, norm: LogNorm) -> str:
+    """Colours and contours; returns how wide the thick contour is, in words."""
     panel.pcolormesh(plane.columns, plane.index, plane, norm=norm, cmap=RC["image.cmap"], rasterized=True)
-    centre = plane.iloc[len(plane.index) // 2, len(plane.columns) // 2]
+    level = plane.iloc[len(plane.index) // 2, len(plane.columns) // 2] + RISE
     for levels, width, effects in (
         (np.geomspace(norm.vmin, norm.vmax, CONTOURS + 2), 0.5, None),
-        (np.array([centre + RISE]), 1.2, _OUTLINE),
+        (np.array([level]), 1.2, _OUTLINE),
     ):
         levels = levels[(levels > plane.min(axis=None)) & (levels < plane.max(axis=None))]
         if len(levels):
@@ -110,10 +123,26 @@ def _draw_plane(panel: Axes, plane: pd.DataFrame, norm: LogNorm) -> None:
     panel.set_aspect("equal")
     panel.grid(False)
     panel.set_xlabel("first direction")
+    radius, closed = valley(plane, level)
+    return f"radius {'' if closed else 'at least '}{radius:.2f}"
+
+
+def valley(plane: pd.DataFrame, level: float) -> tuple[float, bool]:
+    """How wide the loss stays below a level: radius of the circle of equal area; and whether the window holds it all.
+
+    plane: a row a y, a column an x; bilinear between them. Where it leaves the window, the radius is a lower bound.
+    """
+    x, y = plane.columns.to_numpy(float), plane.index.to_numpy(float)
+    fine_x, fine_y = np.linspace(x[0], x[-1], FINE), np.linspace(y[0], y[-1], FINE)
+    along_x = np.array([np.interp(fine_x, x, losses) for losses in plane.to_numpy()])
+    below = np.array([np.interp(fine_y, y, losses) for losses in along_x.T]) < level
+    edge = np.concatenate([below[0], below[-1], below[:, 0], below[:, -1]])
+    area = below.mean() * (x[-1] - x[0]) * (y[-1] - y[0])
+    return math.sqrt(area / math.pi), not edge.any()
 
 
 def _draw_line(panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:
-    """Loss of the soft net and accuracy of the discrete one from DLGN to another method."""
+    """Loss of the soft net and accuracy of the discrete one from DLGN to every other method measured."""
     if not conditions:
         for panel in panels:
             panel.set_axis_off()
@@ -129,7 +158,6 @@ def _draw_line(panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd
             draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, **end)
             panel.plot(x[0], values[:, 0].mean(), color=dlgn.color, marker=dlgn.marker, zorder=3)
         panel.set_title(f"{label}\n{seeds_text(conditions.values())}")
-        panel.set_xlabel(
-            "from DLGN (0)\nto " + " or ".join(method_style(m).label for m in conditions) + " (1)"
-        )
+        names = [method_style(method).label for method in conditions]
+        panel.set_xlabel(f"from DLGN (0)\nto {names[0] if len(names) == 1 else 'another method'} (1)")
     percent_axis(panels[1].yaxis)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator
 
 from analysis.conditions import Setting
 from analysis.figures.panels import (
@@ -35,16 +36,20 @@ def perturbation(tables: Tables, found: list[Setting]) -> Figure:
     shown, rows = probed_settings(tables, "noise")
     figure, panels = panel_row(shown)
     for panel, setting in zip(panels, shown, strict=True):
+        measured: set[float] = set()
         for method, condition in setting.conditions.items():
             scales, values = by_seed(rows_at(rows, condition, "last"), ["scale"], "discrete_accuracy")
             # Without noise: the accuracy at the end of training, on the same split.
             undisturbed = condition["final_test_accuracy_discrete"].mean()
             look, x = method_style(method), scales.get_level_values("scale").to_numpy()
+            measured.update(x)
             draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, marker=look.marker)
             panel.plot([0, x[0]], [undisturbed, values[:, 0].mean()], color=look.color, linestyle=look.line)
         panel.axvline(GUMBEL_DEVIATION, color=NEUTRAL, linewidth=0.7, linestyle=":")
-        axis_from_zero(panel, x[0])
-        panel.set_xlabel("standard deviation of the noise")
+        axis_from_zero(panel, min(measured))
+        # Accuracy falls within a factor of two or three, which ticks at decades alone would not place.
+        panel.xaxis.set_major_locator(FixedLocator([0, *sorted(measured)]))
+        panel.set_xlabel("standard deviation of the noise\n(logit units)")
         panel.set_title(setting_title(setting, setting.conditions.values()))
         percent_axis(panel.yaxis)
     panels[0].set_ylabel("discrete test accuracy")

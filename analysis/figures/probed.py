@@ -22,10 +22,13 @@ def probed_settings(tables: Tables, probe: str) -> tuple[list[Setting], pd.DataF
 
 
 def compared(shown: list[Setting]) -> tuple[list[Setting], list[str]]:
-    """DLGN and GLGN, for figures with room for two methods, and the settings with one; others where neither ran."""
+    """The settings, whole, with DLGN or GLGN, and these two, for figures with panels for two methods.
+
+    Others take their place where neither ran.
+    """
     methods = shown_methods(shown)
     methods = [method for method in ("dlgn", "glgn") if method in methods] or methods[:2]
-    return _with(shown, methods), methods
+    return [setting for setting in shown if any(method in setting.conditions for method in methods)], methods
 
 
 def rows_at(rows: pd.DataFrame, condition: pd.DataFrame, moment: str) -> pd.DataFrame:
