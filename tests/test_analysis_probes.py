@@ -13,8 +13,8 @@ from analysis.cli import main
 from analysis.collect import collect
 from analysis.figures import FIGURES, available_figures, draw
 from analysis.figures.class_gates import agreement, firing_shares
-from analysis.figures.curvature import holds_from, relative_error
 from analysis.figures.landscape import RISE, valley
+from analysis.figures.lemma import holds_from, relative_error
 from analysis.figures.panels import axis_from_zero
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.tidy import Tables, read_tables
@@ -129,6 +129,33 @@ def test_hessian_traces_are_means_over_seeds_with_the_estimators_error(tables):
         "coloured: training loss (estimator exact, 100 images); "
         "grey: its mean over Gumbel noise (estimator per_image, 100 images)"
     )
+
+
+def test_hutchinsons_estimates_stand_beside_exact_traces_and_for_them_where_there_are_none(
+    study, tables, tmp_path
+):
+    rows = tables.probe("hessian").astype({"run_id": str})
+    exact = rows[rows["noise"] == "none"]
+    vectors = exact.assign(estimator="hutchinson", trace=exact["trace"] + 7, standard_error=0.3, samples=200)
+
+    def panel_of(folder, table):
+        folder.mkdir()
+        figure = drawn("hessian_trace", copy_study(study, folder, hessian=table))
+        title = "DLGN\ntemperature 1, 3 seeds"
+        return figure, next(axes for axes in figure.axes if axes.get_title() == title)
+
+    figure, panel = panel_of(tmp_path / "both", pd.concat([rows, vectors]))
+    assert panel.lines[0].get_ydata() == pytest.approx([1.0, 1.0001, 1.01, 1.1])
+    marks = next(line for line in panel.lines if line.get_marker() == "x")
+    assert marks.get_ydata() == pytest.approx([8.0, 8.0001, 8.01, 8.1])
+    bars = panel.containers[-1][2][0].get_segments()[0]
+    assert np.diff(bars[:, 1]) == pytest.approx(2 * 0.3 / np.sqrt(3))
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "Hutchinson, at most 200 vectors" in texts
+
+    _, panel = panel_of(tmp_path / "alone", pd.concat([rows[rows["noise"] != "none"], vectors]))
+    assert panel.lines[0].get_ydata() == pytest.approx([8.0, 8.0001, 8.01, 8.1])
+    assert not [line for line in panel.lines if line.get_marker() == "x"]
 
 
 def test_the_legend_of_hessian_traces_has_every_colour_that_is_drawn(tables):

@@ -24,6 +24,7 @@ from analysis.figures import (
     grids,
     landscape,
     learning_curves,
+    lemma,
     outcomes,
     over,
     panels,
@@ -115,7 +116,7 @@ FIGURES: dict[str, Kind] = {
     "hessian_trace": Kind(
         curvature.hessian_trace, settings, "the probe hessian", "hessian", most=_ANY_NUMBER
     ),
-    "lemma": Kind(curvature.lemma, settings, "the probe lemma", "lemma", most=_ANY_NUMBER),
+    "lemma": Kind(lemma.lemma, settings, "the probe lemma", "lemma", most=_ANY_NUMBER),
     "loss_surface": Kind(landscape.loss_surface, settings, "the probe plane", "plane", most=_ANY_NUMBER),
     "perturbation": Kind(perturbation.perturbation, settings, "the probe noise", "noise", most=_ANY_NUMBER),
     "layerwise_discretization": Kind(
