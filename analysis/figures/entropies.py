@@ -101,7 +101,7 @@ def unused_share(tables: Tables, found: list[Setting]) -> Figure:
         top = max(_LEAST_TOP, 1.05 * by_layer.dataLim.y1)
         by_layer.set_ylim(-0.03 * top, top)
         percent_axis(along.yaxis)
-        percent_axis(by_layer.yaxis, None)
+        percent_axis(by_layer.yaxis)
     method_legend(figure, methods, [cited_handle(figure, "paper")], lines=True)
     return figure
 

@@ -223,11 +223,9 @@ class _ExactPercent(PercentFormatter):
         return [f"{round(percent, decimals) + 0:.{decimals}f}%" for percent in percents]
 
 
-def percent_axis(axis, decimals: int | None = None) -> None:
-    """Shares shown as percent; decimals None: as few as show the ticks exactly."""
-    axis.set_major_formatter(
-        _ExactPercent(1.0) if decimals is None else PercentFormatter(1.0, decimals=decimals)
-    )
+def percent_axis(axis) -> None:
+    """Shares shown as percent."""
+    axis.set_major_formatter(_ExactPercent(1.0))
 
 
 def count_axis(axes: Axes) -> None:

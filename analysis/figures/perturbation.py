@@ -73,7 +73,7 @@ def layerwise_discretization(tables: Tables, found: list[Setting]) -> Figure:
                 draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, marker=look.marker)
             panel.set_xticks(np.unique(np.linspace(0, setting.depth, 7).round()))
             panel.set_xlabel("discrete layers, the others soft")
-            percent_axis(panel.yaxis, None)
+            percent_axis(panel.yaxis)
             panel.set_title(f"{text}, {seeds_text(by_method.values())}")
         row[0].set_ylabel(row_label(setting, "test accuracy"))
     method_legend(figure, shown_methods(shown), lines=True)

@@ -66,7 +66,7 @@ def performance_profiles(tables: Tables, found: list[Setting]) -> Figure:
         panel.set_xlabel("final discrete test accuracy")
         panel.set_title(_pool_title(pool))
         panel.xaxis.set_major_locator(MaxNLocator(5))
-        percent_axis(panel.xaxis, None)
+        percent_axis(panel.xaxis)
         percent_axis(panel.yaxis)
     for panel in axes[::WRAP]:
         panel.set_ylabel("runs that end above it")
