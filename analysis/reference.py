@@ -39,7 +39,10 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
     Nothing is trained, and nothing below `reference` changes.
     """
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(os.cpu_count(), initializer=gc.disable) as pool:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ProcessPoolExecutor(os.cpu_count(), initializer=gc.disable) as pool,
+    ):
         presets = {
             figures / folder.name: _collected(folder, Path(scratch) / folder.name)
             for folder in sorted(path for path in reference.iterdir() if _drawn(path, figures))
