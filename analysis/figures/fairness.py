@@ -12,7 +12,7 @@ from analysis import paper_values
 from analysis.claims import NEAR_TARGET
 from analysis.conditions import Setting, settings
 from analysis.fairness import ACCOUNTINGS, Race, compared, races
-from analysis.figures.panels import WRAP, cited_handle, setting_title
+from analysis.figures.panels import cited_handle, setting_title
 from analysis.style import NEUTRAL, PAGE, STAR, method_style
 from analysis.tidy import Tables
 
@@ -27,6 +27,9 @@ _LABELS = {
 }
 _PAPER = {"iterations": paper_values.SPEED_UP_ITERATIONS, "official": paper_values.SPEED_UP_SECONDS}
 _APART = 0.16
+_COLUMNS = 2
+"""Beside the names of the rows, a third has no room for its title."""
+
 _BEYOND = 1.6
 """Factor by which the axis goes on beyond all that is drawn."""
 
@@ -42,7 +45,7 @@ def fair_comparison(tables: Tables, found: list[Setting]) -> Figure:
     by_setting = [races(tables, setting, every) for setting in found]
     present = {race.accounting.name for part in by_setting for race in part}
     rows = [accounting.name for accounting in ACCOUNTINGS if accounting.name in present]
-    columns = min(len(found), WRAP)
+    columns = min(len(found), _COLUMNS)
     lines = -(-len(found) // columns)
     figure = Figure(figsize=(PAGE, (0.9 + 0.3 * len(rows)) * lines + 0.5), layout="constrained")
     axes = list(figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).flat)
@@ -92,8 +95,10 @@ def _draw_race(panel: Axes, row: int, race: Race, left: float) -> None:
 
 
 def _note(panel: Axes, row: int, text: str) -> None:
-    """Words in the place of a race, right of the line of no effect."""
-    panel.annotate(text, (1, row), (4, 0), textcoords="offset points", va="center", fontsize=7, color=NEUTRAL)
+    """Words in the place of a race, at the left, where they hide no star."""
+    panel.annotate(
+        text, (0.02, row), xycoords=panel.get_yaxis_transform(), va="center", fontsize=7, color=NEUTRAL
+    )
 
 
 def _handles(figure: Figure) -> list[Line2D]:
