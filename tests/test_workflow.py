@@ -112,6 +112,9 @@ def finished_with_study(tmp_path_factory):
     study = preset | {"preset": "a-study", "seeds": [7], "results_dir": "elsewhere", "data_dir": "elsewhere"}
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     preset |= {"studies": ["study.yaml"]}
+    # Their data first, or the study trains on a free core whenever its data happen to be there before the preset's.
+    data = [f"records/{one['preset']}/data/digits.json" for one in (preset, study)]
+    assert snakemake(folder, "--", *data, preset=preset).returncode == 0
     done = snakemake(folder, preset=preset)
     assert done.returncode == 0, done.stdout
     return folder, preset, study, done.stdout
