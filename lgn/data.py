@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,10 +87,9 @@ def hold_out(split: Split, per_class: np.ndarray) -> tuple[Split, Split]:
 
 def read_digits() -> tuple[Split, Split]:
     """(training, test) of scikit-learn's digits, values 0 to 16; it has no official test split: see hold_out."""
-    from sklearn.datasets import load_digits  # slow to import, and of use for this data set only
-
-    images, labels = load_digits(return_X_y=True)
-    everything = Split(images.astype(np.uint8), labels.astype(np.int64))
+    # The file itself: importing scikit-learn takes longer than many a training on it.
+    table = np.loadtxt(_scikit_learn() / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.int64)
+    everything = Split(table[:, :-1].astype(np.uint8), table[:, -1])
     return hold_out(everything, np.full(DATASETS["digits"].classes, DIGITS_TEST_IMAGES_PER_CLASS))
 
 
@@ -118,6 +118,14 @@ def read_cifar_dataset(dataset: str, info: DatasetInfo, files: list[Path]) -> tu
         np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
     )
     return train, Split(*read_cifar(test_file, info.test_images, info.label_classes, info.pixels))
+
+
+def _scikit_learn() -> Path:
+    """Folder of the installed package, found without importing it. Raises LgnError."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise LgnError("digits: come with scikit-learn, which is not installed; pip install scikit-learn")
+    return Path(package.origin).parent
 
 
 _READERS = {"idx": read_idx_dataset, "cifar": read_cifar_dataset}

@@ -226,6 +226,12 @@ def test_digits_are_scikit_learns_with_36_test_images_a_class():
     assert sorted(map(tuple, together)) == sorted(map(tuple, original))
 
 
+def test_digits_without_scikit_learn_say_so(monkeypatch):
+    monkeypatch.setattr("lgn.data.find_spec", lambda name: None)
+    with pytest.raises(LgnError, match="^digits: come with scikit-learn, which is not installed"):
+        load("digits", 0.1, Path("."))
+
+
 def test_the_fixed_digits_split_has_not_moved():
     # Published with the records as data_sha256: a change of it is a change of the data set.
     data = load("digits", 0.1, Path("."))
