@@ -104,6 +104,12 @@ def test_a_bare_call_plans_the_default_preset_and_its_studies():
         assert {job for job in own if job in FIGURES} == figures_of(study)
 
 
+def test_snakemake_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
+    done = snakemake(tmp_path, "runs", "--verbose")
+    assert done.returncode == 0, done.stdout
+    assert 1 <= done.stdout.count("Ready jobs: ") <= jobs(done.stdout)["total"]
+
+
 @pytest.fixture(scope="module")
 def finished_with_study(tmp_path_factory):
     """A tiny preset with a study that would train elsewhere, did the preset not say where."""
