@@ -25,8 +25,14 @@ MIN_BASELINE_UNUSED = 0.01
 NEAR_TARGET = 0.9
 """The top of a flat curve is reached late and by luck: the speed-up to nine tenths of it is reported beside."""
 
-MACHINE = ("environment_processor", "environment_threads", "environment_device")
-"""Seconds compare only between runs that agree in these."""
+MACHINE = (
+    "environment_processor",
+    "environment_threads",
+    "environment_device",
+    "environment_gpu",
+    "environment_together",
+)
+"""Seconds compare only between runs that agree in these; together: seeds that shared each step of a GPU."""
 
 DEFINITIONS = {
     "speed_seconds": "DLGN's training seconds to its best discrete test accuracy, over GLGN's to the same accuracy",
@@ -73,10 +79,10 @@ class _Pair:
         )
         target = comparisons.best_accuracy(baseline)
         learnt = comparisons.learnt_accuracy(self.setting.dataset)
-        missing = ""
-        if target < learnt:
+        missing = self._diverged()
+        if not missing and target < learnt:
             missing = f"the DLGN has not learnt: its best accuracy is {target:.1%}, below {learnt:.1%}"
-        elif unit == "seconds":
+        elif not missing and unit == "seconds":
             missing = self._machines()
         censored = low != high
         point = math.nan if censored else high
@@ -159,7 +165,7 @@ class _Pair:
     ) -> dict:
         """A claim "GLGN's is so many percent below DLGN's" about two paired (n,) shares."""
         _, base_low, base_high = mean_interval(dlgn)
-        missing = self._unlearnt()
+        missing = self._diverged() or self._unlearnt()
         lowest = dlgn.mean() if self.n < 2 else base_low
         if not missing and lowest < floor:
             within = "" if self.n < 2 else f" [{base_low:.2%}, {base_high:.2%}]"
@@ -187,6 +193,11 @@ class _Pair:
                 return f"the {label} has not learnt: train-mode accuracy {reached:.1%} at the end, below {learnt:.1%}"
         return ""
 
+    def _diverged(self) -> str:
+        """Why the end of these runs says nothing: it is where one of them broke off."""
+        broken = self.runs.loc[self.runs["status"] == "diverged", "run_id"]
+        return f"diverged: {', '.join(broken)}" if len(broken) else ""
+
     def _machines(self) -> str:
         """Why seconds of these runs do not compare, if they do not."""
         for column in MACHINE:
@@ -202,9 +213,6 @@ class _Pair:
             for method, part in (("dlgn", self._shared(self.dlgn)), ("glgn", self._shared(self.glgn)))
             if len(part)
         }
-        ended = self.runs[self.runs["status"] == "diverged"]
-        if len(ended):
-            detail += f"; diverged: {', '.join(ended['run_id'])}"
         return {
             "claim": name,
             "definition": DEFINITIONS[name],

@@ -80,7 +80,10 @@ def check_together(records: Iterable[Record]) -> Iterator[Record]:
     first: dict[tuple[str, object], tuple[Path, object]] = {}
     for record in records:
         run = record.run
-        for field, among in (("training_semantics", "all runs"), ("data_sha256", run["settings"]["dataset"])):
+        settings = run["settings"]
+        # The digest is that of the splits, which the share decides.
+        data = f"{settings['dataset']} at validation_share {settings['validation_share']:g}"
+        for field, among in (("training_semantics", "all runs"), ("data_sha256", data)):
             other, value = first.setdefault((field, among), (record.path, run[field]))
             if run[field] != value:
                 raise LgnError(
@@ -144,14 +147,15 @@ def gate_rows(record: Record) -> dict[str, Iterable]:
 def entropy_rows(record: Record) -> pd.DataFrame:
     """Rows of entropies.csv: run_id, moment (initial, final), layer, low, high (nats), count; empty bins left out.
 
-    A neuron whose entropy is exactly an edge counts below it, so sums over bins give shares above a threshold.
+    A neuron whose entropy is exactly an edge counts below it, so sums over bins give shares above a threshold. One
+    whose logits became NaN has none and counts nowhere.
     """
     values = np.stack([record.gates["initial_entropies"], record.gates["entropies"]])
     bins = np.clip(np.searchsorted(ENTROPY_BINS, values, side="left") - 1, 0, len(ENTROPY_BINS) - 2)
     # One histogram for all: the layers of both moments stand behind each other.
     rows = np.arange(values[..., 0].size).reshape(*values.shape[:2], 1)
     size = len(ENTROPY_BINS) - 1
-    counts = np.bincount((rows * size + bins).ravel(), minlength=rows.size * size).reshape(
+    counts = np.bincount((rows * size + bins)[~np.isnan(values)], minlength=rows.size * size).reshape(
         *rows.shape[:2], size
     )
     moment, layer, used = np.nonzero(counts)

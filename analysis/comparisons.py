@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import measures
+from analysis.conditions import Setting, shared_seeds
 from analysis.memo import remembered
 from analysis.statistics import bootstrap
 from lgn.datasets import DATASETS
@@ -84,6 +85,13 @@ def best_accuracy(baseline: Curves, seeds: np.ndarray | None = None) -> float:
     return float(baseline.mean_accuracy(all_seeds(baseline) if seeds is None else seeds).max())
 
 
+def target(history: pd.DataFrame, setting: Setting) -> float:
+    """The accuracy that the claims at a setting time: DLGN's best, on the seeds that GLGN ran too, where it ran any."""
+    dlgn, glgn = setting.conditions["dlgn"], setting.conditions.get("glgn")
+    shared = [] if glgn is None else shared_seeds(dlgn, glgn)
+    return best_accuracy(curves(history, dlgn, shared or None))
+
+
 def all_seeds(of: Curves) -> np.ndarray:
     """Positions of all seeds."""
     return np.arange(len(of.seeds))
@@ -123,10 +131,16 @@ def speed_up(
 
 def runs_reaching(history: pd.DataFrame, condition: pd.DataFrame, target: float) -> int:
     """How many single runs of a condition ever reach a target with their smoothed discrete test accuracy."""
-    parts = histories(history, condition)
-    return sum(
-        measures.smooth(part["test_accuracy_discrete"].to_numpy(float)).max() >= target - ROUNDING
-        for part in parts
+    return int((best_of_runs(history, condition) >= target - ROUNDING).sum())
+
+
+def best_of_runs(history: pd.DataFrame, condition: pd.DataFrame) -> np.ndarray:
+    """(n,) the highest smoothed discrete test accuracy of each run, by seed, wherever it ended."""
+    return np.array(
+        [
+            measures.smooth(part["test_accuracy_discrete"].to_numpy(float)).max()
+            for part in histories(history, condition)
+        ]
     )
 
 

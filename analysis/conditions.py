@@ -47,9 +47,12 @@ class Setting:
 
 
 def recipe_text(recipe: dict[str, object]) -> str:
-    """init residual, init_bias 5"""
-    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in recipe.items()}
-    return ", ".join(f"{name} {value}" for name, value in shown.items())
+    """init residual, init_bias 5; what has no value is null, as in a preset"""
+
+    def shown(value: object) -> object:
+        return "null" if value is None else f"{value:g}" if isinstance(value, float) else value
+
+    return ", ".join(f"{name} {shown(value)}" for name, value in recipe.items())
 
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
@@ -75,12 +78,16 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
     for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
         dataset, depth, width, *values = key
         apart = {
-            name: value
+            name: None if pd.isna(value) else value
             for name, value in zip(varied, values, strict=True)
-            if not (value == usual.get(name) or pd.isna(value))
+            if not _same(value, usual.get(name))
         }
         found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
     return found
+
+
+def _same(value: object, usual: object) -> bool:
+    return value == usual or bool(pd.isna(value) and pd.isna(usual))
 
 
 def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:

@@ -69,7 +69,7 @@ def read_record(directory: Path) -> Record:
     run = read_run_json(directory / "run.json")
     for name in FILES:
         check_digest(directory / name, run["files"].get(name))
-    history = read_history(directory / "history.csv", run["settings"]["depth"])
+    history = read_history(directory / "history.csv", run["settings"]["depth"], run["status"] == "diverged")
     last = int(history["iteration"].iloc[-1])
     if last != run["final"].get("iteration"):
         raise LgnError(
@@ -119,8 +119,11 @@ def check_digest(path: Path, digest: str | None) -> None:
         )
 
 
-def read_history(path: Path, depth: int) -> pd.DataFrame:
-    """A checked history.csv of a net of `depth` layers. Raises LgnError naming the file and column."""
+def read_history(path: Path, depth: int, diverged: bool = False) -> pd.DataFrame:
+    """A checked history.csv of a net of `depth` layers. Raises LgnError naming the file and column.
+
+    diverged: its last row's logits may be NaN, and have no entropies then.
+    """
     try:
         history = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -141,6 +144,8 @@ def read_history(path: Path, depth: int) -> pd.DataFrame:
     if text:
         raise LgnError(f"{path}: column {text[0]}: holds text; allowed: numbers")
     empty = np.isnan(history.to_numpy(float)) & ~np.isin(needed, _OFTEN_EMPTY)
+    if diverged:
+        empty[-1] &= ~np.array([name.startswith(("entropy_", "unused_share")) for name in needed])
     if empty.any():
         column = int(empty.any(0).argmax())
         raise LgnError(

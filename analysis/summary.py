@@ -55,10 +55,8 @@ def summary_values(tables: Tables) -> pd.DataFrame:
     varied = [n for n in condition_columns(tables.runs) if tables.runs[n].nunique(dropna=False) > 1]
     kept = list(dict.fromkeys([*SCALE_COLUMNS, "temperature", *varied]))
     for setting in settings(tables.runs):
-        baseline = setting.conditions.get("dlgn")
-        target = math.nan
-        if baseline is not None:
-            target = comparisons.best_accuracy(comparisons.curves(tables.history, baseline))
+        has_target = "dlgn" in setting.conditions
+        target = comparisons.target(tables.history, setting) if has_target else math.nan
         for condition in sorted(conditions(setting.runs), key=_order):
             first = condition.iloc[0]
             row = {"source": "measured", "method": first["method"], **{name: first[name] for name in kept}}
@@ -73,7 +71,7 @@ def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> 
     curves = comparisons.curves(history, condition)
     per_seed = {
         "final_accuracy": comparisons.finals(history, condition, "test_accuracy_discrete"),
-        "best_accuracy": curves.accuracy.max(1),
+        "best_accuracy": comparisons.best_of_runs(history, condition),
         "gap": comparisons.end_gaps(history, condition),
         "unused_share": unused_shares(tables, condition),
         "milliseconds_an_iteration": 1e3 * comparisons.seconds_an_iteration(history, condition),

@@ -195,11 +195,6 @@ def with_target(runs: pd.DataFrame) -> list[Setting]:
     return [setting for setting in compared(runs) if "dlgn" in methods_of(setting)]
 
 
-def target(history: pd.DataFrame, setting: Setting) -> float:
-    """The claims' target at a setting."""
-    return comparisons.best_accuracy(comparisons.curves(history, setting.conditions["dlgn"]))
-
-
 def survival_values(tables: Tables, unit: str = "iterations") -> pd.DataFrame:
     """A row a setting and method: runs that reached the target, median and restricted mean time, log-rank against DLGN.
 
@@ -207,7 +202,7 @@ def survival_values(tables: Tables, unit: str = "iterations") -> pd.DataFrame:
     """
     rows = []
     for setting in with_target(tables.runs):
-        goal = target(tables.history, setting)
+        goal = comparisons.target(tables.history, setting)
         methods = methods_of(setting)
         times = {m: times_to_target(tables.history, setting.conditions[m], goal, unit) for m in methods}
         until = horizon(list(times.values()))

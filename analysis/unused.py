@@ -23,7 +23,7 @@ def unused_shares(tables: Tables, condition: pd.DataFrame, seeds: list[int] | No
         return finals(tables.history, condition, "unused_share", seeds)
     above = _above_normal_threshold(tables.entropies)
     ran = condition if seeds is None else condition[condition["seed"].isin(seeds)]
-    return above.loc[ran.sort_values("seed")["run_id"]].to_numpy()
+    return above.reindex(ran.sort_values("seed")["run_id"]).to_numpy()
 
 
 @remembered

@@ -1,5 +1,7 @@
 """What is measured of a network, as pure functions on arrays (definitions: docs/metrics.md)."""
 
+import math
+
 import numpy as np
 
 from lgn.gates import GATES
@@ -36,8 +38,8 @@ def unused_threshold(initial_entropies: np.ndarray) -> float:
 
 
 def unused_share(neuron_entropies: np.ndarray, threshold: float) -> float:
-    """Share of neurons whose gate distribution keeps an entropy above the threshold."""
-    return float((neuron_entropies > threshold).mean())
+    """Share of neurons whose gate distribution keeps an entropy above the threshold; NaN where one has none."""
+    return math.nan if np.isnan(neuron_entropies).any() else float((neuron_entropies > threshold).mean())
 
 
 def gate_counts(gates: np.ndarray) -> np.ndarray:

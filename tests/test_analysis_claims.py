@@ -11,8 +11,10 @@ from analysis.claims import make_claims, read_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
 from analysis.conditions import comparable, settings
+from analysis.figures.recipes import recipe_words
 from analysis.output import reduction_text, tex_escape
 from analysis.summary import claims_shown, summary_values
+from analysis.survival import survival_values
 from analysis.tidy import read_tables
 
 
@@ -135,6 +137,50 @@ def test_seconds_of_two_machines_are_not_compared(tmp_path):
     assert claims["speed_iterations"]["verdict"] == "reproduced"
 
 
+@pytest.mark.parametrize(
+    "kept", [{"gpu": "RTX 2080 Ti", "together": 3}, {"gpu": "H100", "together": 10}], ids=["card", "together"]
+)
+def test_seconds_of_unlike_gpus_or_gangs_are_not_compared(tmp_path, kept):
+    same = {"processor": "loom", "threads": 1, "device": "cuda"}
+    one, other = ({"changes": {"environment": same | x}} for x in (kept, {"gpu": "H100", "together": 3}))
+    claims = claims_for(tmp_path, SLOW, FAST, dlgn_keys=one, glgn_keys=other)
+    assert claims["speed_seconds"]["verdict"] == claims["time_per_iteration"]["verdict"] == "not reached"
+    assert claims["speed_iterations"]["verdict"] == "reproduced"
+
+
+def test_a_run_that_diverged_leaves_its_pair_without_a_verdict(tmp_path):
+    write_curve(tmp_path, "dlgn", 3, SLOW, changes={"status": "diverged"})
+    write_curve(tmp_path, "glgn", 3, FAST)
+    claims = claims_for(tmp_path, SLOW, FAST)
+    decided = {name for name, claim in claims.items() if claim["verdict"] != "not reached"}
+    assert claims["gap_reduction"]["seeds"] == [0, 1, 2, 3] and decided <= {"time_per_iteration"}
+    assert claims["speed_iterations"]["reason"].startswith("diverged: dataset~digits_method~dlgn")
+
+
+def test_the_target_is_one_number_everywhere(tmp_path):
+    """DLGN ran more seeds than GLGN: the claims' are those that both ran."""
+    for seed in (3, 4):
+        write_curve(tmp_path, "dlgn", seed, [(x, y + 0.15) for x, y in SLOW])
+    claim = claims_for(tmp_path, SLOW, FAST)["speed_iterations"]
+    tables = tables_of(tmp_path)
+    measured = summary_values(tables).query("source == 'measured'")
+    for targets in (measured["target_accuracy"], survival_values(tables)["target_accuracy"]):
+        assert targets.to_numpy() == pytest.approx(claim["measured"]["target_accuracy"]) == pytest.approx(0.8)
+
+
+def test_the_best_of_a_run_is_its_own_however_short_another_was(tmp_path):
+    write_curve(tmp_path, "dlgn", 0, SLOW)
+    short = write_curve(tmp_path, "dlgn", 1, SLOW, changes={"status": "time_budget"})
+    history = pd.read_csv(short / "history.csv")[:2]
+    history.to_csv(short / "history.csv", index=False)
+    run = json.loads((short / "run.json").read_text())
+    run["final"]["iteration"] = 500
+    (short / "run.json").write_text(json.dumps(run))
+    reseal(short)
+    values = summary_values(tables_of(tmp_path)).query("source == 'measured'")
+    assert values["best_accuracy"].tolist() == pytest.approx([(0.8 + 0.4) / 2])
+
+
 def test_only_shared_seeds_count(tmp_path):
     write_curve(tmp_path, "dlgn", 9, [(x, 0.99) for x, _ in SLOW])
     claim = claims_for(tmp_path, SLOW, FAST)["speed_iterations"]
@@ -178,6 +224,15 @@ def test_a_recipe_tried_with_one_method_is_a_setting_of_its_own(tmp_path):
     found = settings(tables_of(tmp_path).runs)
     assert [setting.recipe for setting in found] == [{}, {"init_scale": 3.0}]
     assert [setting.recipe for setting in comparable(found)] == [{}]
+
+
+def test_no_value_where_most_have_one_sets_a_recipe_apart(tmp_path):
+    for final, seed in ((0.1, 0), (0.1, 1), (None, 0)):
+        write_run(tmp_path / "runs", "dlgn", seed, final_temperature=final)
+    one, other = sorted(settings(tables_of(tmp_path).runs), key=lambda setting: setting.recipe_text)
+    assert (one.recipe, other.recipe) == ({}, {"final_temperature": None})
+    assert other.recipe_text == "final_temperature null"
+    assert recipe_words(other) == "not annealed"
 
 
 def test_two_recipes_as_common_as_each_other_are_both_named(tmp_path):

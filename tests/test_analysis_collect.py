@@ -118,6 +118,32 @@ def test_other_data_sets_may_have_other_data(runs, tmp_path):
     assert set(read_tables(tmp_path / "out").runs["dataset"]) == {"digits", "mnist"}
 
 
+def test_splits_of_another_share_are_other_data(runs, tmp_path):
+    write_run(runs, "dlgn", 0, validation_share=0.1, changes={"data_sha256": "e" * 64})
+    collect(runs, tmp_path / "out")
+    assert len(read_tables(tmp_path / "out").runs) == 5
+
+
+def test_a_run_whose_logits_became_nan_is_a_row_without_entropies(runs, tmp_path):
+    """As training writes it: entropies and unused shares of its last row are empty."""
+    gone = write_run(runs, "hard_st", 0, changes={"status": "diverged"})
+    history = pd.read_csv(gone / "history.csv")
+    lost = [name for name in history if name.startswith(("entropy", "unused"))]
+    history.loc[history.index[-1], [*lost, "loss"]] = np.nan
+    history.to_csv(gone / "history.csv", index=False)
+    with np.load(gone / "gates.npz") as file:
+        arrays = dict(file)
+    np.savez(gone / "gates.npz", **arrays | {"entropies": np.full_like(arrays["entropies"], np.nan)})
+    reseal(gone)
+    collect(runs, tmp_path / "out")
+    tables = read_tables(tmp_path / "out")
+    assert tables.history.groupby("run_id", observed=True)["unused_share"].last().notna().sum() >= 4
+    assert set(tables.entropies.query("run_id == @gone.name")["moment"]) == {"initial"}
+    change(gone / "run.json", status="completed")
+    with pytest.raises(LgnError, match=r"history.csv: line \d+: entropy_q05: is empty"):
+        collect(runs, tmp_path / "out")
+
+
 def test_an_unknown_record_version_is_refused(runs):
     directory = record_directories(runs)[0]
     change(directory / "run.json", record_version=99)

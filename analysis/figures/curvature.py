@@ -154,7 +154,8 @@ def _draw_along_training(
     for rows, noise in by_noise:
         x, values = _traces(rows, condition, "iteration")
         _draw_trace(panel, x, values, _line(noise, method))
-        axis_from_zero(panel, x[x > 0][0])
+        if (x > 0).any():
+            axis_from_zero(panel, x[x > 0][0])
     panel.axhline(0, color=NEUTRAL, linewidth=0.8)
     panel.set_yscale("symlog", linthresh=linear)
     panel.yaxis.set_major_locator(SymmetricalLogLocator(panel.yaxis.get_transform(), subs=(1,)))

@@ -91,8 +91,7 @@ def outcomes(tables: Tables, setting: Setting, condition: pd.DataFrame) -> tuple
 def _time(tables: Tables, setting: Setting, condition: pd.DataFrame) -> Point:
     if "dlgn" not in setting.conditions:
         return Point(np.nan, np.nan, np.nan)
-    baseline = comparisons.curves(tables.history, setting.conditions["dlgn"])
-    best = comparisons.best_accuracy(baseline)
+    best = comparisons.target(tables.history, setting)
     if best < comparisons.learnt_accuracy(setting.dataset):
         return Point(np.nan, np.nan, np.nan)  # a race to chance level says nothing
     goal = np.array([TARGET_SHARE * best])

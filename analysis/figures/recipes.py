@@ -30,7 +30,7 @@ MEASURES = {
 
 _WORDS: dict[str, Callable] = {
     "training_labels": lambda value: "labels redrawn each step" if value == "redrawn" else f"labels {value}",
-    "final_temperature": "annealed to {:g}".format,
+    "final_temperature": lambda value: "not annealed" if value is None else f"annealed to {value:g}",
     "init": {"gaussian": "normal logits", "residual": "pass-through gates"}.get,
     "init_scale": "logits start at N(0, {:g}²)".format,
     "optimizer": {"adam": "Adam", "sgd": "plain descent"}.get,

@@ -77,8 +77,8 @@ def performance_profiles(tables: Tables, found: list[Setting]) -> Figure:
 
 def probability_of_improvement(tables: Tables, found: list[Setting]) -> Figure:
     """How often each method ends above DLGN at equal seed, a panel a setting, then all settings together."""
-    methods = [method for method in shown_methods(found) if method != "dlgn"]
     pairs = [_against_dlgn(tables.history, setting) for setting in found]
+    methods = [method for method in shown_methods(found) if any(method in part for part in pairs)]
     titles = [setting_title(setting, [_common_runs(setting)]) for setting in found]
     if len(found) > 1:
         pairs.append({m: np.hstack([part[m] for part in pairs if m in part]) for m in methods})

@@ -34,7 +34,7 @@ def time_to_target(tables: Tables, found: list[Setting]) -> Figure:
     """
     figure, pairs = paired_panels(len(found), height=2.2)
     for pair, setting in zip(pairs, found, strict=True):
-        best, methods = survival.target(tables.history, setting), robust.methods_of(setting)
+        best, methods = comparisons.target(tables.history, setting), robust.methods_of(setting)
         for panel, share in zip(pair, (1, NEAR_TARGET), strict=True):
             times = {
                 method: survival.times_to_target(tables.history, setting.conditions[method], share * best)

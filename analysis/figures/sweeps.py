@@ -82,9 +82,9 @@ def temperature_sweep(tables: Tables, found: list[Setting]) -> Figure:
         shown = [part for parts in swept.values() for part in parts.values()]
         finish(row, row_label(setting, seeds_text(shown)))
     methods = dict.fromkeys(method for setting in found for method in _swept_methods(setting))
-    method_legend(
-        figure, dict.fromkeys([*methods, "dlgn"]), [*notes(drawn), *_paper_handle(figure, found)], lines=True
-    )
+    if any("dlgn" in setting.conditions for setting in found):
+        methods["dlgn"] = None
+    method_legend(figure, methods, [*notes(drawn), *_paper_handle(figure, found)], lines=True)
     return figure
 
 
