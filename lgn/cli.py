@@ -26,6 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     except LgnError as error:
         print(f"lgn: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        # Torch's, by its name, since torch is loaded only by commands that compute.
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        print(f"lgn: out of memory on the device: {str(error).splitlines()[0]}", file=sys.stderr)
+        return 2
     except Stopped as stopped:
         print(f"lgn: stopped, {stopped}; the same command goes on from there", file=sys.stderr)
         return 128 + stopped.signal
@@ -157,7 +163,7 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from lgn.training import train_seeds
+    from lgn.seeds import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
     execution = _execution(options)

@@ -51,7 +51,7 @@ class Design:
         found: dict[str, list[Run]] = {}
         for run in self.runs.values():
             found.setdefault(run.model_copy(update={"seed": 0}).hash, []).append(run)
-        return [Setting(runs) for runs in found.values()]
+        return [Setting(runs, self.preset.execution.snapshots) for runs in found.values()]
 
     @cached_property
     def probes(self) -> dict[str, dict[str, str]]:
@@ -72,28 +72,31 @@ class Design:
         found = self.runs.get(dlgn.hash)
         return found.run_id if found and run.method != "dlgn" else ""
 
+    def _setting(self, run_hash: str) -> "Setting":
+        return Setting([self.runs[run_hash]], self.preset.execution.snapshots)
+
     def arguments(self, run_hash: str) -> list[str]:
         """key=value arguments of `lgn train` for one run."""
         return run_arguments(self.runs[run_hash])
 
     def memory_mb(self, run_hash: str) -> int:
         """A generous bound on a run's memory, in MiB."""
-        return Setting([self.runs[run_hash]]).memory_mb
+        return self._setting(run_hash).memory_mb
 
     def minutes(self, run_hash: str) -> int:
         """A generous bound on how long a run takes."""
-        return Setting([self.runs[run_hash]]).minutes
+        return self._setting(run_hash).minutes
 
     def group(self, run_hash: str) -> str | None:
         """The group of jobs that a run belongs to, by its length."""
-        return Setting([self.runs[run_hash]]).group
+        return self._setting(run_hash).group
 
 
 class Setting:
     """Runs that differ in their seeds only, as one call of `lgn train` trains them."""
 
-    def __init__(self, runs: list[Run]):
-        self.runs, self.dataset = runs, runs[0].dataset
+    def __init__(self, runs: list[Run], snapshots: int):
+        self.runs, self.dataset, self.snapshots = runs, runs[0].dataset, snapshots
         self.run_ids = [run.run_id for run in runs]
         self.seeds = "".join(f"{run.seed}," for run in runs)
 
@@ -111,7 +114,7 @@ class Setting:
     @property
     def memory_mb(self) -> int:
         """A bound on their memory together, in whole hundreds of MiB."""
-        return 100 * math.ceil(needed_bytes(self.runs, "numba", "cpu") / (100 * 2**20))
+        return 100 * math.ceil(needed_bytes(self.runs, "numba", "cpu", self.snapshots) / (100 * 2**20))
 
     @property
     def minutes(self) -> int:

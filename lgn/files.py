@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lgn.datasets import DATASETS, DatasetInfo, Download
 from lgn.errors import LgnError
+from lgn.storage import one_at_a_time
 
 
 def default_data_dir() -> Path:
@@ -49,25 +50,39 @@ def find_files(dataset: str, data_dir: Path) -> list[Path]:
 def fetch(dataset: str, data_dir: Path) -> list[Path]:
     """Downloads what is missing of a data set and returns find_files; does nothing where all files are there.
 
-    Files appear under their final names only when complete and checked. Raises LgnError where no host gave them.
+    Files appear under their final names only when complete and checked; of several processes one downloads and the
+    others wait. Raises LgnError where no host gave them.
     """
-    info = dataset_info(dataset)
     data_dir = Path(data_dir)
+    if _is_complete(dataset, data_dir):
+        return find_files(dataset, data_dir)
     try:
-        if info.layout == "idx":
-            for name, download in zip(info.files, info.downloads, strict=True):
-                if not _locate(info, name, data_dir).is_file():
-                    _retrieve(dataset, download, data_dir / info.folder)
-        elif not all(path.is_file() for path in required_files(dataset, data_dir)):
-            for download in info.downloads:
-                archive = _retrieve(dataset, download, data_dir)
-                _unpack(archive, info, data_dir)
-                archive.unlink()
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with one_at_a_time(data_dir):
+            if not _is_complete(dataset, data_dir):
+                _download(dataset, data_dir)
     except OSError as error:
         raise LgnError(
             f"{dataset}: cannot be stored below {data_dir} ({error}); expected a writable folder"
         ) from None
     return find_files(dataset, data_dir)
+
+
+def _is_complete(dataset: str, data_dir: Path) -> bool:
+    return all(path.is_file() for path in required_files(dataset, data_dir))
+
+
+def _download(dataset: str, data_dir: Path) -> None:
+    info = dataset_info(dataset)
+    if info.layout == "idx":
+        for name, download in zip(info.files, info.downloads, strict=True):
+            if not _locate(info, name, data_dir).is_file():
+                _retrieve(dataset, download, data_dir / info.folder)
+        return
+    for download in info.downloads:
+        archive = _retrieve(dataset, download, data_dir)
+        _unpack(archive, info, data_dir)
+        archive.unlink()
 
 
 def _locate(info: DatasetInfo, name: str, data_dir: Path) -> Path:

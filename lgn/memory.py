@@ -20,14 +20,18 @@ GATE_BYTES = {"torch": 1000, "numba": 1150, "triton": 1200}
 """Main memory a gate: logits and Adam's moments, wiring and its inverse, and a checkpoint being written."""
 
 
-def needed_bytes(runs: list[Run], backend: str, device: str) -> int:
-    """An upper estimate of the main memory that training these runs at once takes."""
-    return BASE_BYTES + sum(_network_bytes(run, backend, device) for run in runs)
+SNAPSHOT_GATE_BYTES = 3 * 64
+"""A gate and snapshot: its logits, once kept and twice more where they are being written."""
 
 
-def _network_bytes(run: Run, backend: str, device: str) -> int:
+def needed_bytes(runs: list[Run], backend: str, device: str, snapshots: int = 0) -> int:
+    """An upper estimate of the main memory that training these runs at once takes, with so many snapshots each."""
+    return BASE_BYTES + sum(_network_bytes(run, backend, device, snapshots) for run in runs)
+
+
+def _network_bytes(run: Run, backend: str, device: str, snapshots: int) -> int:
     lanes = -(-run.batch_size // 64) * 64
-    total = run.depth * run.width * GATE_BYTES[backend]
+    total = run.depth * run.width * (GATE_BYTES[backend] + SNAPSHOT_GATE_BYTES * snapshots)
     if device == "cpu":
         # Activations of every layer and gradients of two; by autograd all that a layer computes, in evaluation too.
         row = lanes // 8 if run.straight_through and backend != "torch" else 4 * lanes
@@ -54,18 +58,22 @@ def available_bytes() -> int:
     return max(0, min(free))
 
 
-def require_memory(runs: list[Run], backend: str, device: str) -> None:
+def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 0) -> None:
     """Raises LgnError, with the estimate, where training these runs at once would not fit."""
-    _require(runs, needed_bytes(runs, backend, device), available_bytes(), "memory")
+    _require(runs, needed_bytes(runs, backend, device, snapshots), available_bytes(), "memory")
     if device.startswith("cuda") and backend == "triton":
         import torch
 
-        from lgn.kernels.triton_memory import training_bytes
+        from lgn.kernels.triton_memory import evaluation_bytes, training_bytes
 
+        # What an earlier run of this process had is kept for the next, and not counted as free.
+        torch.cuda.empty_cache()
         run, info = runs[0], DATASETS[runs[0].dataset]
-        needed = training_bytes(
-            depth=run.depth, width=run.width, inputs=run.thresholds * info.pixels, classes=info.classes,
-            pixels=info.pixels, batch=run.batch_size, straight_through=run.straight_through,
+        shape = dict(
+            depth=run.depth, width=run.width, inputs=run.thresholds * info.pixels, classes=info.classes
+        )
+        needed = evaluation_bytes(**shape) + training_bytes(
+            **shape, pixels=info.pixels, batch=run.batch_size, straight_through=run.straight_through,
             gradient_dtype=run.gradient_dtype, replicas=len(runs),
         )  # fmt: skip
         _require(runs, needed, torch.cuda.mem_get_info(device)[0], f"memory of {device}")

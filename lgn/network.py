@@ -92,7 +92,8 @@ class LogicNetwork(nn.Module):
     def _layer(self, x: torch.Tensor, layer: int, mode: str, key: tuple[int, int]) -> torch.Tensor:
         c = gate_coefficients(gate_weights(self.logits[layer], self.estimator, mode, key)).unsqueeze(-1)
         x = change_gradient(x, self.estimator.grad_factor, self.estimator.gradient_dtype)
-        a, b = (x.index_select(0, wire) for wire in self.wiring(layer))
+        # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
+        a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
         return c[:, 0] + c[:, 1] * a + (c[:, 2] + c[:, 3] * a) * b
 
 

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from lgn import checkpoint, metrics, records
 from lgn.batches import Batches
 from lgn.config import Execution, Run, parse_run
 from lgn.controls import batch_labels, temperature_at, training_labels
-from lgn.data import Dataset, Split, load
+from lgn.data import Dataset, load
 from lgn.datasets import DATASETS
 from lgn.encoding import thresholds
 from lgn.environment import describe
@@ -23,6 +22,7 @@ from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
 from lgn.kernels import Engine, make_engine, resolve
 from lgn.memory import require_memory
+from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 from lgn.stopping import Stopped, StopRequest
 from lgn.storage import make_folder, only_process
@@ -54,79 +54,19 @@ def train(
     """
     torch.set_num_threads(execution.threads)
     backend, device = resolve(execution.backend, execution.device)
-    _require_support([run], backend)
-    require_memory([run], backend, device)
-    dataset, encoder = _data(run, data_dir)
+    require_memory([run], backend, device, execution.snapshots)
+    dataset, encoder = read_data(run, data_dir)
     warm_up(run, execution)
     engine = _engine(run, build_network(run, inputs=encoder.size), encoder, execution)
-    return _train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
+    return train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
 
 
-def train_seeds(
-    runs: dict[Path, Run],
-    data_dir: Path,
-    execution: Execution = Execution(),
-    progress: Callable[[Run], Progress] = lambda run: _silent,
-    stop: StopRequest | None = None,
-) -> list[dict]:
-    """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
-
-    With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
-    all; otherwise one trains after the other. Results are those of train(). A run that fails leaves the others to
-    end; its error is raised then.
-    """
-    several = list(runs.values())
-    if len({run.model_copy(update={"seed": 0}).hash for run in several}) > 1:
-        raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
-    backend, device = resolve(execution.backend, execution.device)
-    if backend != "triton" or len(several) == 1:
-        return [train(run, path, data_dir, execution, progress(run), stop) for path, run in runs.items()]
-    from lgn.kernels.gang import gang_engines
-
-    _require_support(several, backend)
-    require_memory(several, backend, device)
-    dataset, encoder = _data(several[0], data_dir)
-    warm_up(several[0], execution)
-    networks = [build_network(run, inputs=encoder.size) for run in several]
-    engines = gang_engines(networks, encoder, several[0].learning_rate, device)
-
-    def train_member(engine, run: Run, directory: Path) -> dict:
-        try:
-            return _train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop)
-        finally:
-            engine.leave()
-
-    with ThreadPoolExecutor(len(runs)) as threads:
-        futures = [
-            threads.submit(train_member, engine, run, directory)
-            for engine, (directory, run) in zip(engines, runs.items(), strict=True)
-        ]
-        try:
-            wait(futures)
-        except BaseException as interrupt:
-            engines[0].stop_all(interrupt)
-            raise
-    return [future.result() for future in futures]
-
-
-def _data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
+def read_data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
     """A run's data set and thresholds (count, pixels) uint8."""
     dataset = load(run.dataset, run.validation_share, data_dir)
     return dataset, thresholds(
         DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0]
     )
-
-
-def _require_support(runs: list[Run], backend: str) -> None:
-    """Raises LgnError for settings that a backend has no kernels for."""
-    run = runs[0]
-    if backend == "triton" and run.final_temperature is not None:
-        raise LgnError(
-            f"final_temperature: {run.final_temperature} on backend triton, which records a step at one temperature; "
-            "allowed: backend torch or numba"
-        )
-    if backend == "triton" and len(runs) > 1 and run.optimizer != "adam":
-        raise LgnError(f"optimizer: {run.optimizer} for seeds that train together; allowed: adam")
 
 
 def _engine(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Execution) -> Engine:
@@ -141,11 +81,11 @@ def _engine(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Exe
     )
 
 
-def _silent(iteration: int, row: dict[str, float] | None) -> None:
+def silent(iteration: int, row: dict[str, float] | None) -> None:
     """Progress that nobody watches."""
 
 
-def _train_on(
+def train_on(
     engine: Engine,
     run: Run,
     directory: Path,
@@ -158,7 +98,7 @@ def _train_on(
     """Trains a run's engine to the end and writes the record."""
     make_folder(directory)
     with only_process(directory):
-        trained = _Training(run, dataset, engine, directory, progress or _silent, stop, execution.snapshots)
+        trained = _Training(run, dataset, engine, directory, progress or silent, stop, execution.snapshots)
         trained.resume()
         with trained.stop.watched():
             status = trained.train()
@@ -203,17 +143,26 @@ class Trained(NamedTuple):
 
 
 def restore(directory: Path, data_dir: Path) -> Trained:
-    """The network of a record as it was when training ended. Raises LgnError where record and data do not belong."""
+    """The network of a record as it was when training ended, its temperature too.
+
+    Raises LgnError where record and data do not belong.
+    """
     record = records.read_run(directory)
     run = parse_run(record["settings"], str(directory / "run.json"))
-    dataset, encoder = _data(run, data_dir)
+    dataset, encoder = read_data(run, data_dir)
     if dataset.sha256 != record["data_sha256"]:
         raise LgnError(
             f"{data_dir}: holds other {run.dataset} data than {directory / 'run.json'} was trained on"
         )
     network = build_network(run, inputs=encoder.size)
     network.load_state_dict(records.read_weights(directory))
+    network.estimator = estimator_at(run, int(network.iteration))
     return Trained(run, network, evaluation_splits(run, dataset), encoder)
+
+
+def estimator_at(run: Run, iteration: int) -> Estimator:
+    """The run's estimator, at the temperature that it has at an iteration."""
+    return replace(run.estimator, temperature=temperature_at(run, iteration))
 
 
 def evaluate_record(
@@ -227,9 +176,17 @@ def evaluate_record(
 
 
 def evaluation_splits(run: Run, dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What accuracies are measured on: name -> (images, labels); of the training images the first so many."""
-    images, labels = (part[: run.train_evaluation_images] for part in dataset.train)
-    return {"train": (images, labels), "validation": dataset.validation, "test": dataset.test}
+    """What accuracies are measured on: name -> (images, labels); of the training images the first so many.
+
+    Training labels are those that the run is told.
+    """
+    count = run.train_evaluation_images
+    told = training_labels(run, dataset.train.labels)
+    return {
+        "train": (dataset.train.images[:count], told[:count]),
+        "validation": dataset.validation,
+        "test": dataset.test,
+    }
 
 
 def build_network(run: Run, inputs: int) -> LogicNetwork:
@@ -278,7 +235,7 @@ class _Training:
         self.network = engine.network
         self.classes = DATASETS[run.dataset].classes
         self.images, self.labels = dataset.train[0], training_labels(run, dataset.train[1])
-        self.splits = evaluation_splits(run, replace(dataset, train=Split(self.images, self.labels)))
+        self.splits = evaluation_splits(run, dataset)
         self.batches = Batches(len(self.labels), run.batch_size, run.seed)
         self.schedule = metrics.evaluation_schedule(run.iterations, run.evaluations)
         self.fingerprint = {
@@ -363,14 +320,15 @@ class _Training:
             )
 
     def _train_to(self, target: int) -> bool:
-        """Trains up to an iteration; False where the time budget ended it before."""
+        """Trains up to an iteration; False where the time budget has ended it, there or before."""
         budget = self.run.time_budget_seconds or math.inf
         while int(self.network.iteration) < target and self.training_seconds < budget:
             self._step_to(target, budget)
             self._leave_if_asked()
             if time.perf_counter() > self.checkpoint_due:
                 self._checkpoint()
-        return int(self.network.iteration) == target
+        iteration = int(self.network.iteration)
+        return iteration == target and (target == self.run.iterations or self.training_seconds < budget)
 
     def _step_to(self, target: int, budget: float) -> None:
         """Steps, inside the training clock, up to an iteration, or until budget, checkpoint or a stop end it before."""
@@ -395,9 +353,7 @@ class _Training:
 
     def _set_temperature(self, iteration: int) -> None:
         if self.run.final_temperature is not None:
-            self.network.estimator = replace(
-                self.run.estimator, temperature=temperature_at(self.run, iteration)
-            )
+            self.network.estimator = estimator_at(self.run, iteration)
 
     def _clock(self) -> float:
         """Seconds that stand still while step() waits for other runs, and that no change of the date moves."""

@@ -15,8 +15,10 @@ from lgn.controls import batch_labels, temperature_at, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator
+from lgn.probes.record import probe_record
+from lgn.seeds import train_seeds
 from lgn.stopping import Stopped
-from lgn.training import train
+from lgn.training import evaluate_record, train
 
 TORCH, NUMBA = (Execution(backend=backend, device="cpu") for backend in ("torch", "numba"))
 SOFT = dict(noise="none", straight_through=False, temperature=1.0)
@@ -122,11 +124,15 @@ def test_plain_descent_is_torchs(backend, straight_through):
     assert ours.take_losses() == (0.0, 0)
 
 
-def test_an_estimator_set_between_steps_counts_in_the_kernels():
+@pytest.mark.parametrize("backend", ["numba", "triton"])
+@pytest.mark.parametrize(
+    "estimator", [Estimator("none", 1.0, False), Estimator("gumbel", 1.0, True)], ids=str
+)
+def test_an_estimator_set_between_steps_counts_in_the_kernels(backend, estimator):
     """What annealing relies on."""
-    estimator = Estimator("none", 1.0, False)
+    pytest.importorskip(backend)
     ours, reference = (
-        make_engine(network(estimator), LEVELS, 0.01, name, "cpu") for name in ("numba", "torch")
+        make_engine(network(estimator), LEVELS, 0.01, name, "cpu") for name in (backend, "torch")
     )
     for step, temperature in enumerate((1.0, 0.5, 0.2)):
         for engine in (ours, reference):
@@ -139,12 +145,23 @@ def test_an_estimator_set_between_steps_counts_in_the_kernels():
     )
 
 
-def test_what_a_backend_has_no_kernels_for_is_refused(tmp_path):
+@pytest.mark.parametrize("changed", [SOFT | dict(final_temperature=0.1), dict(training_labels="shuffled")])
+def test_a_stored_control_is_measured_as_it_was_trained(tmp_path, changed):
+    """At its last temperature, and on the labels it was told."""
+    train(parsed(**changed), tmp_path, tmp_path, TORCH)
+    for column, (recorded, now) in evaluate_record(tmp_path, tmp_path, TORCH).items():
+        assert now == pytest.approx(recorded, abs=1e-9), column
+
+
+def test_a_snapshot_has_the_temperature_of_its_moment(tmp_path):
+    run = parsed(**SOFT | {"temperature": 4.0}, final_temperature=0.25, width=20)
+    train(run, tmp_path, tmp_path, TORCH.model_copy(update={"snapshots": 2}))
+    measured = {row["iteration"]: row["temperature"] for row in probe_record("hessian", tmp_path, tmp_path)}
+    assert len(measured) == 3 and measured == {at: temperature_at(run, at) for at in measured}
+
+
+def test_what_seeds_together_have_no_kernels_for_is_refused(tmp_path):
     pytest.importorskip("triton")
-    with pytest.raises(LgnError, match="final_temperature: 0.1 on backend triton"):
-        train(
-            parsed(**SOFT, final_temperature=0.1),
-            tmp_path,
-            tmp_path,
-            Execution(backend="triton", device="cpu"),
-        )
+    runs = {tmp_path / f"{seed}": parsed(optimizer="sgd", seed=seed) for seed in (0, 1)}
+    with pytest.raises(LgnError, match="optimizer: sgd for seeds that train together; allowed: adam"):
+        train_seeds(runs, tmp_path, Execution(backend="triton", device="cpu"))

@@ -9,6 +9,7 @@ import struct
 import tarfile
 import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -364,6 +365,13 @@ def test_fetch_unpacks_the_expected_files_and_nothing_else(cifar10_offered, serv
     asked = len(server[2])
     assert fetch("cifar10", data_dir) == files
     assert len(server[2]) == asked == 1
+
+
+def test_of_several_that_fetch_at_once_one_downloads(cifar10_offered, server, tmp_path):
+    cifar10_offered(members())
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: fetch("cifar10", tmp_path / "data"), range(4)))
+    assert found == [found[0]] * 4 and len(server[2]) == 1
 
 
 def test_fetch_completes_a_folder_that_lacks_a_file(cifar10_offered, tmp_path):

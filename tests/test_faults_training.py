@@ -9,7 +9,16 @@ import sys
 import time
 
 import pytest
-from training_process import RECORD, UNFINISHED, files, record_bytes, run, start, wait_until_it_trains
+from training_process import (
+    RECORD,
+    SETTINGS,
+    UNFINISHED,
+    files,
+    record_bytes,
+    run,
+    start,
+    wait_until_it_trains,
+)
 
 from lgn import memory
 from lgn.checkpoint import CHECKPOINT, read_checkpoint
@@ -206,6 +215,12 @@ def test_a_limit_on_the_process_counts_as_the_memory_there_is(tmp_path):
     assert "GiB of memory; allowed: the" in one_line(printed)
 
 
+def test_snapshots_count_in_the_memory_estimate():
+    run_ = parse_run(SETTINGS | {"width": 100_000})
+    without, some = (memory.needed_bytes([run_], "numba", "cpu", snapshots) for snapshots in (0, 8))
+    assert some - without >= 2 * 8 * 64 * run_.depth * run_.width
+
+
 @pytest.mark.parametrize("backend", ["numba", "torch"])
 @pytest.mark.parametrize("straight_through", ["true", "false"])
 def test_the_memory_estimate_is_above_what_is_taken_and_not_far_above(tmp_path, backend, straight_through):
@@ -222,8 +237,6 @@ def test_the_memory_estimate_is_above_what_is_taken_and_not_far_above(tmp_path, 
         "print('peak', 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "sys.exit(status)\n"
     )
-    from training_process import SETTINGS
-
     pairs = [f"{key}={value}" for key, value in (SETTINGS | settings).items()]
     done = subprocess.run(
         [sys.executable, "-c", program, "train", *pairs, "--output", tmp_path / "run", "--backend", backend],

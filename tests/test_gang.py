@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lgn import evaluation, training
+from lgn.checkpoint import write_checkpoint
 from lgn.cli import parse_runs
 from lgn.config import Execution, parse_run
 from lgn.data import Dataset, Split
@@ -16,7 +17,8 @@ from lgn.errors import LgnError
 from lgn.kernels import resolve
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
-from lgn.training import train, train_seeds
+from lgn.seeds import train_seeds
+from lgn.training import train
 
 SETTINGS = dict(
     dataset="digits", thresholds=2, depth=2, width=10, noise="gumbel", temperature=0.5, straight_through=True,
@@ -163,6 +165,24 @@ def test_on_other_backends_one_seed_trains_after_the_other(tmp_path):
     assert [record["environment"]["together"] for record in records] == [1, 1]
     train(seeds()[1], tmp_path / "alone", tmp_path, execution)
     assert_same_record(tmp_path / "1", tmp_path / "alone")
+
+
+def test_a_seed_that_cannot_go_on_leaves_those_after_it_to_end(tmp_path):
+    (tmp_path / "0").mkdir()
+    write_checkpoint(tmp_path / "0", {"fingerprint": "another's", "history": []}, {"x": torch.zeros(1)})
+    runs = {tmp_path / str(seed): run for seed, run in enumerate(seeds(2))}
+    with pytest.raises(LgnError, match="0/checkpoint.safetensors: was made by another's"):
+        train_seeds(runs, tmp_path, Execution(backend="numba", device="cpu"))
+    assert (tmp_path / "1" / "run.json").exists() and not (tmp_path / "0" / "run.json").exists()
+
+
+def test_seeds_with_a_record_train_anew_only_where_another_would_be_made(tmp_path):
+    runs = {tmp_path / str(seed): run for seed, run in enumerate(seeds(2))}
+    numba, made = Execution(backend="numba", device="cpu"), []
+    for execution in (numba, numba, Execution(backend="torch", device="cpu")):
+        train_seeds(runs, tmp_path, execution)
+        made.append([(path / "run.json").stat().st_mtime_ns for path in runs])
+    assert made[0] == made[1] and all(a < b for a, b in zip(made[1], made[2], strict=True))
 
 
 def test_only_seeds_of_one_setting_train_together(tmp_path):

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from losses import mean_loss
 
+from lgn.errors import LgnError
 from lgn.gates import GATES, TRUTH_TABLE
-from lgn.kernels import make_engine
+from lgn.kernels import make_engine, resolve
+from lgn.kernels.numba_threads import meet
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 from lgn.noise import gumbel, uniforms
@@ -210,6 +212,33 @@ def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, strai
     pixels, _ = images(1500)
     for mode in ("discrete", "soft", "train_mode"):
         assert (alone.scores(pixels, mode, 1) == team.scores(pixels, mode, 1)).all()
+
+
+def test_threads_that_wait_for_an_interrupted_one_are_let_go():
+    """As when a signal comes between handing the others their parts and beginning one's own."""
+    estimator = Estimator("gumbel", 0.5, True)
+    alone = engine("numba", estimator)
+    team = make_engine(network(estimator), LEVELS, 0.01, "numba", "cpu", 3)
+
+    def part(thread):
+        if thread == 0:
+            raise KeyboardInterrupt
+        meet(team.meeting, 3)
+
+    with pytest.raises(KeyboardInterrupt):
+        team._together(part)
+    for trained in (alone, team):
+        trained.step(*images(40))
+    assert mean_loss(alone) == mean_loss(team)
+
+
+@pytest.mark.parametrize("device", ["cuda:2", "cuda:7"])
+def test_a_gpu_beyond_those_there_are_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(LgnError, match=f"^device: {device} is not there; allowed: cpu, cuda:0 to cuda:1$"):
+        resolve("torch", device)
+    assert resolve("torch", "cuda:1") == ("torch", "cuda:1")
 
 
 @pytest.mark.parametrize("straight_through", [True, False])

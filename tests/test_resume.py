@@ -22,8 +22,9 @@ from training_process import (
 from lgn import training
 from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.config import Execution, parse_run
+from lgn.seeds import train_seeds
 from lgn.stopping import Stopped
-from lgn.training import train, train_seeds
+from lgn.training import train
 
 PATHS = {
     "glgn": dict(noise="gumbel", straight_through=True),
@@ -171,7 +172,11 @@ def test_seeds_that_train_one_after_another_go_on_where_they_were_stopped(tmp_pa
     execution = Execution(backend="torch", device="cpu")
     with pytest.raises(Stopped):
         train_seeds(runs, tmp_path, execution, stop=StopAt(100))
+    first, second = runs
+    finished = (first / "run.json").stat().st_mtime_ns
+    assert not (second / "run.json").exists()
     train_seeds(runs, tmp_path, execution)
+    assert (first / "run.json").stat().st_mtime_ns == finished
     for directory, run_ in runs.items():
         train(run_, tmp_path / "alone", tmp_path, execution)
         assert record_bytes(directory) == record_bytes(tmp_path / "alone")

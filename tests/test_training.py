@@ -150,6 +150,15 @@ def test_a_time_budget_ends_the_run_early_and_says_so(tmp_path):
     assert 0 < record["final"]["iteration"] < 10**6
 
 
+def test_a_time_budget_that_ends_at_an_evaluation_is_no_divergence(tmp_path):
+    """No step comes after that row, so a further one would have no loss."""
+    record = train(parse_run(RUN | {"time_budget_seconds": 1e-9}), tmp_path, tmp_path, TORCH)
+    assert record["status"] == "time_budget"
+    assert [int(row["iteration"]) for row in history(tmp_path)] == [0, 1]
+    whole = parse_run(RUN | {"iterations": 1, "evaluations": 2, "time_budget_seconds": 1e-9})
+    assert train(whole, tmp_path / "whole", tmp_path, TORCH)["status"] == "completed"
+
+
 def test_a_run_that_diverges_is_recorded_as_such(tmp_path, monkeypatch):
     """A learning rate of 100 does not make a softmax overflow, so the loss is made NaN by a NaN logit."""
     monkeypatch.setattr(training, "build_network", nan_network(training.build_network))

@@ -25,10 +25,10 @@ from losses import mean_loss
 from lgn import noise
 from lgn.errors import LgnError
 from lgn.gates import COEFFICIENTS
-from lgn.kernels import make_engine, triton_launch, triton_math, triton_memory
+from lgn.kernels import make_engine, triton_gang, triton_launch, triton_math, triton_memory
 from lgn.kernels.triton_engine import TritonEngine
 from lgn.kernels.triton_gang import TritonGang
-from lgn.methods import Estimator
+from lgn.methods import MODES, Estimator
 from lgn.network import LogicNetwork
 from lgn.noise import NOISES, layer_key, uniforms
 
@@ -221,7 +221,7 @@ def test_long_evaluations_go_in_blocks(monkeypatch):
     pixels, _ = images(300)
     ours = engine(BOTH_PATHS[0])
     whole = ours.scores(pixels, "train_mode")
-    monkeypatch.setattr("lgn.kernels.triton_gang.EVALUATION_BYTES", 1)
+    monkeypatch.setattr("lgn.kernels.triton_memory.EVALUATION_BYTES", 1)
     assert (ours.scores(pixels, "train_mode") == whole).all()
 
 
@@ -420,6 +420,24 @@ def test_memory_is_what_the_estimate_says(estimator):
         depth=3, width=30, inputs=used, classes=10, pixels=PIXELS, batch=40,
         straight_through=estimator.straight_through,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_memory_of_an_evaluation_is_within_its_estimate(packed, monkeypatch):
+    trained = engine(Estimator("none", 1.0, packed))
+    taken = []
+
+    def allocate(shapes, device):
+        taken.append(triton_memory.shapes_bytes(shapes))
+        return triton_memory.allocate(shapes, device)
+
+    monkeypatch.setattr(triton_gang, "allocate", allocate)
+    for mode in MODES:
+        trained.scores(images(300)[0], mode)
+    estimate = triton_memory.evaluation_bytes(depth=3, width=30, inputs=trained.gang.begins[-1], classes=10)
+    assert max(taken) <= estimate
+    wide = triton_memory.evaluation_bytes(depth=6, width=2_048_000, inputs=9216, classes=10)
+    assert 2.1 * 2**30 < wide < 2.3 * 2**30
 
 
 def test_the_papers_network_fits_into_2_gib():

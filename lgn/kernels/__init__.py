@@ -106,6 +106,9 @@ def resolve(backend: str, device: str) -> tuple[str, str]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise LgnError(f"device: {device} was asked for, but torch sees no GPU here; allowed: cpu")
+    if (torch.device(device).index or 0) >= max(1, torch.cuda.device_count()):
+        last = torch.cuda.device_count() - 1
+        raise LgnError(f"device: {device} is not there; allowed: cpu, cuda:0 to cuda:{last}")
     if backend == "auto":
         backend = "numba" if device == "cpu" else "triton" if _triton_is_here() else "torch"
     if backend not in BACKENDS:

@@ -100,7 +100,9 @@ class _Meeting:
                 logits.data = logits.data.cpu().clone()
             # Its place in the gang steps on, with its last batch, where nobody looks.
             self.gang.networks[member] = SimpleNamespace(
-                iteration=network.iteration.clone(), noise_seed=network.noise_seed
+                iteration=network.iteration.clone(),
+                noise_seed=network.noise_seed,
+                estimator=network.estimator,
             )
             self.present.discard(member)
             self._step_if_all_are_here()

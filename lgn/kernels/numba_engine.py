@@ -13,7 +13,7 @@ from lgn.kernels import LOSS_UNIT, numba_packed, numba_soft, numba_step
 from lgn.kernels.numba_math import BETA_1, BETA_2, LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
 from lgn.kernels.numba_memory import transpose_block
 from lgn.kernels.numba_simd import kernel
-from lgn.kernels.numba_threads import new_meeting
+from lgn.kernels.numba_threads import abandon, new_meeting
 from lgn.network import LogicNetwork
 
 WORD = 64
@@ -177,11 +177,19 @@ class NumbaEngine:
 
     def _together(self, part: Callable):
         """part(thread) on every thread, the calling one among them; returns the first one's result."""
-        others = [self.helpers.submit(part, thread) for thread in range(1, self.threads)]
-        result = part(0)
-        for other in others:
-            other.result()
-        return result
+        try:
+            others = [self.helpers.submit(part, thread) for thread in range(1, self.threads)]
+            result = part(0)
+            for other in others:
+                other.result()
+            return result
+        except BaseException:
+            # Such as a signal's, before this thread's part began: the others would wait for it for ever.
+            if self.threads > 1:
+                abandon(self.meeting)
+                self.helpers.shutdown()
+                self.meeting, self.helpers = new_meeting(), ThreadPoolExecutor(self.threads - 1)
+            raise
 
     def _encoded(self, pixels: np.ndarray) -> "_Buffers":
         """A training batch's buffers with its inputs filled in."""

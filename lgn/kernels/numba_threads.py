@@ -14,12 +14,17 @@ from lgn.kernels.numba_simd import INT32, INT64, declare, kernel
 SPINS = 2000
 """How often a waiting thread looks before it offers its core to others: some microseconds."""
 
-_ARRIVED, _ROUND, _PLACES = 0, 8, 16
+_ARRIVED, _ROUND, _ABANDONED, _PLACES = 0, 8, 16, 24
 
 
 def new_meeting() -> np.ndarray:
-    """What meet() keeps between calls: (16,) int64, arrivals and rounds on cache lines of their own."""
+    """What meet() keeps between calls: (24,) int64, arrivals, rounds and abandonment on cache lines of their own."""
     return np.zeros(_PLACES, np.int64)
+
+
+def abandon(meeting: np.ndarray) -> None:
+    """Lets all go on at once, now and ever after, without those who will not come."""
+    meeting[_ABANDONED] = 1
 
 
 @kernel
@@ -39,7 +44,7 @@ def meet(meeting, threads):
         _atomic_add(meeting, _ROUND, 1)
         return
     looks = 0
-    while _atomic_read(meeting, _ROUND) == current:
+    while _atomic_read(meeting, _ROUND) == current and _atomic_read(meeting, _ABANDONED) == 0:
         looks += 1
         if looks > SPINS:
             _yield_processor()

@@ -67,7 +67,7 @@ def loss_and_gradient(
 
 @triton.jit(do_not_specialize=["layer"])
 def backward(
-    logits, moments, squares, logit_gradients, keys, rates, layer, depth, rows, width, inverse_temperature, above,
+    logits, moments, squares, logit_gradients, keys, rates, layer, depth, rows, width, inverse_temperatures, above,
     group, pointers, edges, others, state, outputs, grad_factor, gradients, below, first, second, tiles,
     KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -139,6 +139,7 @@ def backward(
     mask = inside[:, None]
     z = tl.load(logits + place, mask=mask, other=0.0)
     replica = tl.where(inside, j // width, 0)
+    inverse_temperature = tl.load(inverse_temperatures + replica)[:, None]
     weights = softmax(perturbed(z, keys, replica * depth + layer, j % width, NOISE), inverse_temperature)
     v = logit_gradient(weights, s, sa, sb, sab, inverse_temperature)
     if logit_gradients is not None:

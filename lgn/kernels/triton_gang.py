@@ -15,10 +15,11 @@ from lgn.errors import LgnError
 from lgn.kernels.triton_launch import Launcher
 from lgn.kernels.triton_math import BETA_1, BETA_2
 from lgn.kernels.triton_memory import (
-    TILE,
     Uploader,
     allocate,
     class_parts,
+    evaluation_lanes,
+    evaluation_shapes,
     layer_keys,
     padded_lanes,
     pass_shapes,
@@ -28,9 +29,6 @@ from lgn.kernels.triton_memory import (
     step_shapes,
 )
 from lgn.network import LogicNetwork
-
-EVALUATION_BYTES, EVALUATION_IMAGES = 2**28, 8192
-"""Bounds of an evaluation block: the memory of its two layers of activations, and its images."""
 
 
 class TritonGang:
@@ -54,7 +52,9 @@ class TritonGang:
         self.classes, self.group_temperature = network.classes, network.group_temperature
         self.rows, self.class_rows = len(networks) * self.width, len(networks) * self.classes
         self.packed, self.pixels = self.estimator.straight_through, thresholds.shape[1]
-        wirings = [np.stack([one.wiring(layer).numpy() for layer in range(self.depth)]) for one in networks]
+        wirings = [
+            np.stack([one.wiring(layer).cpu().numpy() for layer in range(self.depth)]) for one in networks
+        ]
         first, second, bits, self.begins = replica_wiring(wirings)
         replica = np.repeat(np.arange(len(networks)), np.diff(self.begins))
         self.memory = SimpleNamespace(
@@ -140,16 +140,15 @@ class TritonGang:
         packed = mode == "discrete" or (mode == "train_mode" and self.packed)
         noise = self.estimator.noise if mode == "train_mode" else "none"
         keys = layer_keys(network.evaluation_noise_seed + draw, int(network.iteration), depth)
-        lanes = EVALUATION_BYTES * (4 if packed else 1 / 8) // width // TILE * TILE
-        lanes = min(max(int(lanes), TILE), EVALUATION_IMAGES, padded_lanes(len(pixels)))
+        lanes = evaluation_lanes(width, packed, len(pixels))
         inputs = self.begins[replica + 1] - self.begins[replica]
-        shapes = pass_shapes(
-            2, width, inputs, packed, self.classes, class_parts(width, self.classes)[0], lanes
-        ) | {"state": state_shapes(depth, width, 0, packed)["state"]}
+        shapes = evaluation_shapes(depth, width, inputs, self.classes, packed, lanes)
         scores = np.empty((len(pixels), self.classes), np.float32)
         with self._on_device():
             one = SimpleNamespace(**allocate(shapes, self.device), packed=packed, lanes=lanes)
-            self.launcher.sample(one, torch.from_numpy(keys).to(self.device), noise, replica, 1)
+            inverse_temperature = torch.tensor([1 / network.estimator.temperature], device=self.device)
+            keys = torch.from_numpy(keys).to(self.device)
+            self.launcher.sample(one, keys, inverse_temperature, noise, replica, 1)
             for start in range(0, len(pixels), lanes):
                 one.pixels = torch.as_tensor(pixels[start : start + lanes]).contiguous().to(self.device)
                 batch = len(one.pixels)
@@ -181,12 +180,13 @@ class TritonGang:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext()
 
     def _upload(self, pixels, steps: list[int], rates=None, labels=None) -> SimpleNamespace:
-        """Hands a batch, the noise keys and what a step needs beside them to the device; returns its buffers."""
+        """Hands a batch, noise keys, temperatures and what a step needs to the device; returns its buffers."""
         one = self._buffers(pixels.shape[1])
         keys = [
             layer_keys(n.noise_seed, step, self.depth) for n, step in zip(self.networks, steps, strict=True)
         ]
-        header = [np.stack(keys).reshape(-1)]
+        inverse_temperatures = np.array([1 / n.estimator.temperature for n in self.networks], np.float32)
+        header = [np.stack(keys).reshape(-1), inverse_temperatures.view(np.int32)]
         on_device = isinstance(labels, torch.Tensor) and labels.is_cuda
         if rates is not None:
             header.append(rates.view(np.int32).reshape(-1))
@@ -212,9 +212,10 @@ class TritonGang:
             )  # fmt: skip
             one = SimpleNamespace(**allocate(shapes, self.device), packed=self.packed, lanes=lanes)
             one.state = self.memory.state
-            one.keys, rates, one.labels = one.header.split(
-                [2 * replicas * depth, 2 * replicas, replicas * lanes]
+            one.keys, inverse_temperatures, rates, one.labels = one.header.split(
+                [2 * replicas * depth, replicas, 2 * replicas, replicas * lanes]
             )
+            one.inverse_temperatures = inverse_temperatures.view(torch.float32)
             one.rates = rates.view(torch.float32)
             one.send_header, one.send_pixels = Uploader(one.header), Uploader(one.pixels)
             self.steps[lanes] = one

@@ -21,7 +21,8 @@ class Launcher:
     """Launches on the networks in `memory`, buffers of memory.state_shapes; see replica_wiring for begins.
 
     The methods' buffers hold those of memory.pass_shapes, `state`, `lanes` and whether the pass is `packed`; in
-    training also those of memory.step_shapes, and the header's parts `keys`, `rates` and `labels`.
+    training also those of memory.step_shapes, and the header's parts `keys`, `inverse_temperatures`, `rates` and
+    `labels`.
     """
 
     memory: SimpleNamespace
@@ -48,18 +49,29 @@ class Launcher:
 
     def forward(self, buffers: SimpleNamespace, batch: int) -> None:
         """Class sums of a training pass."""
-        self.sample(buffers, buffers.keys, self.estimator.noise, 0, self.replicas)
+        self.sample(
+            buffers, buffers.keys, buffers.inverse_temperatures, self.estimator.noise, 0, self.replicas
+        )
         self.evaluate(buffers, batch, 0, self.replicas)
 
     def sample(
-        self, buffers: SimpleNamespace, keys: torch.Tensor, noise: str, replica: int, replicas: int
+        self,
+        buffers: SimpleNamespace,
+        keys: torch.Tensor,
+        inverse_temperatures: torch.Tensor,
+        noise: str,
+        replica: int,
+        replicas: int,
     ) -> None:
-        """Draws gates or mixtures of `replicas` networks from number `replica` on. keys (replicas, depth, 2) int32."""
+        """Draws gates or mixtures of `replicas` networks from number `replica` on.
+
+        keys (replicas, depth, 2) int32; inverse_temperatures (replicas,) float32: 1 / temperature.
+        """
         kernel = triton_packed.sample_gates if buffers.packed else triton_soft.mix_coefficients
         rows, all_rows = replicas * self.width, self.replicas * self.width
         kernel[(triton.cdiv(self.depth * rows, SAMPLE_BLOCK),)](
             buffers.state, self.memory.logits[0, replica * self.width :], keys, self.depth, all_rows, rows, self.width,
-            1 / self.estimator.temperature, NOISE=noise, BLOCK=SAMPLE_BLOCK,
+            inverse_temperatures, NOISE=noise, BLOCK=SAMPLE_BLOCK,
         )  # fmt: skip
 
     def evaluate(self, buffers: SimpleNamespace, batch: int, replica: int, replicas: int) -> None:
@@ -110,7 +122,7 @@ class Launcher:
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
             backward[(triton.cdiv(rows, block),)](
-                memory.logits[layer], *optimiser, layer, self.depth, rows, self.width, 1 / self.estimator.temperature,
+                memory.logits[layer], *optimiser, layer, self.depth, rows, self.width, buffers.inverse_temperatures,
                 *above, *edges, self.estimator.grad_factor, gradients,
                 buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
                 buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,

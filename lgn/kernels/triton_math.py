@@ -130,7 +130,7 @@ def perturbed(logits, keys, key_row, neuron, NOISE: tl.constexpr):
 
 @triton.jit
 def softmax(x, inverse_temperature):
-    """softmax(x * inverse_temperature) over the gates of (BLOCK, 16)."""
+    """softmax(x * inverse_temperature) over the gates of (BLOCK, 16); inverse_temperature (BLOCK, 1)."""
     w = exp((x - tl.max(x, 1)[:, None]) * inverse_temperature)
     return w * (1.0 / tl.sum(w, 1))[:, None]
 

@@ -19,6 +19,9 @@ TILE = 128
 PARTS = 32
 """Parts, at most, in which a class is summed: enough programs to fill a GPU, few enough to add up in one."""
 
+EVALUATION_BYTES, EVALUATION_IMAGES = 2**28, 8192
+"""Bounds of an evaluation block: the memory of its two layers of activations, and its images."""
+
 KEY_STEPS = 256
 """Steps whose noise keys are made at once."""
 
@@ -85,7 +88,21 @@ def step_shapes(
         "class_gradient": ((class_rows, lanes), torch.float32),
         "losses": ((replicas, lanes), torch.float64),
         "pixels": ((replicas * lanes * pixels,), torch.uint8),
-        "header": ((2 * replicas * (depth + 1) + replicas * lanes,), torch.int32),
+        "header": ((replicas * (2 * depth + 1 + 2 + lanes),), torch.int32),
+    }
+
+
+def evaluation_lanes(width: int, packed: bool, images: int) -> int:
+    """Images, padded, that one network evaluates at once."""
+    lanes = int(EVALUATION_BYTES * (4 if packed else 1 / 8) // width // TILE * TILE)
+    return min(max(lanes, TILE), EVALUATION_IMAGES, padded_lanes(images))
+
+
+def evaluation_shapes(depth: int, width: int, used: int, classes: int, packed: bool, lanes: int) -> Shapes:
+    """Buffers of one network's evaluation, which keeps two layers of activations."""
+    state = state_shapes(depth, width, 0, packed)["state"]
+    return pass_shapes(2, width, used, packed, classes, class_parts(width, classes)[0], lanes) | {
+        "state": state
     }
 
 
@@ -124,6 +141,12 @@ def training_bytes(
             ),
         )
     )
+
+
+def evaluation_bytes(*, depth: int, width: int, inputs: int, classes: int) -> int:
+    """Device memory that an evaluation takes at most, beside that of training: without bits it takes most."""
+    lanes = evaluation_lanes(width, False, EVALUATION_IMAGES)
+    return shapes_bytes(evaluation_shapes(depth, width, min(inputs, 2 * width), classes, False, lanes))
 
 
 def readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

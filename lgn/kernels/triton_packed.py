@@ -45,7 +45,7 @@ def sample_gates(
     stride,
     rows,
     width,
-    inverse_temperature,
+    inverse_temperatures,
     NOISE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):

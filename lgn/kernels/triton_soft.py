@@ -43,7 +43,7 @@ def mix_coefficients(
     stride,
     rows,
     width,
-    inverse_temperature,
+    inverse_temperatures,
     NOISE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -58,6 +58,7 @@ def mix_coefficients(
     place = (layer * stride + j).to(tl.int64)[:, None] * GATES + gate
     x = tl.load(logits + place, mask=inside[:, None], other=0.0)
     key_row = tl.where(inside, (j // width) * depth + layer, 0)
+    inverse_temperature = tl.load(inverse_temperatures + tl.where(inside, j // width, 0))[:, None]
     weights = softmax(perturbed(x, keys, key_row, j % width, NOISE), inverse_temperature)
     c0, c1, c2, c3 = gate_coefficients(gate)
     row = state + i.to(tl.int64) * 4

@@ -10,7 +10,7 @@ from lgn.network import LogicNetwork
 from lgn.probes import class_gates, hessian, lemma, perturbation, surface
 from lgn.probes.common import Row, Splits, copy_network, set_logits
 from lgn.records import read_snapshots
-from lgn.training import Trained, build_network, restore
+from lgn.training import Trained, build_network, estimator_at, restore
 
 LEMMA_TEMPERATURES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """From those that people train with to those at which the expansion must hold."""
@@ -94,6 +94,7 @@ def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple
         network = copy_network(trained.network)
         for iteration, logits in read_snapshots(directory).items():
             set_logits(network, list(logits))
+            network.estimator = estimator_at(trained.run, iteration)
             yield iteration, network
     if moments == "ends":
         yield 0, build_network(trained.run, trained.network.inputs)

@@ -1,0 +1,111 @@
+"""Runs that differ in their seeds only: together on a GPU, in turn elsewhere."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from lgn import records
+from lgn.config import Execution, Run
+from lgn.errors import LgnError
+from lgn.kernels import resolve
+from lgn.memory import require_memory
+from lgn.stopping import StopRequest
+from lgn.training import Progress, build_network, read_data, silent, train, train_on, warm_up
+from lgn.versions import TRAINING_SEMANTICS
+
+
+def train_seeds(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution = Execution(),
+    progress: Callable[[Run], Progress] = lambda run: silent,
+    stop: StopRequest | None = None,
+) -> list[dict]:
+    """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
+
+    With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
+    all; otherwise one trains after the other. Results are those of train(). Of several runs, those keep their record
+    that have one of the same training, so that an interrupted call goes on. A run that fails leaves the others to end;
+    its error is raised then.
+    """
+    if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
+        raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
+    left = {
+        path: run for path, run in runs.items() if len(runs) == 1 or not _is_trained(path, run, execution)
+    }
+    if resolve(execution.backend, execution.device)[0] == "triton" and len(left) > 1:
+        _train_together(left, data_dir, execution, progress, stop)
+    else:
+        _train_in_turn(left, data_dir, execution, progress, stop)
+    return [records.read_run(path) for path in runs]
+
+
+def _is_trained(directory: Path, run: Run, execution: Execution) -> bool:
+    """Whether there is a record such as training the run now would make."""
+    if not (directory / "run.json").exists():
+        return False
+    record = records.read_run(directory)
+    made = record["environment"]
+    return (
+        (record["run_id"], record["training_semantics"]) == (run.run_id, TRAINING_SEMANTICS)
+        and (made["backend"], made["device"]) == resolve(execution.backend, execution.device)
+        and made["threads"] == execution.threads
+        and (records.SNAPSHOTS in record["files"]) == (execution.snapshots > 0)
+    )
+
+
+def _train_in_turn(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution,
+    progress: Callable[[Run], Progress],
+    stop: StopRequest | None,
+) -> None:
+    failures = []
+    for path, run in runs.items():
+        try:
+            train(run, path, data_dir, execution, progress(run), stop)
+        except LgnError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _train_together(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution,
+    progress: Callable[[Run], Progress],
+    stop: StopRequest | None,
+) -> None:
+    from lgn.kernels.gang import gang_engines
+
+    several = list(runs.values())
+    one = several[0]
+    if one.optimizer != "adam":
+        raise LgnError(f"optimizer: {one.optimizer} for seeds that train together; allowed: adam")
+    backend, device = resolve(execution.backend, execution.device)
+    require_memory(several, backend, device, execution.snapshots)
+    dataset, encoder = read_data(one, data_dir)
+    warm_up(one, execution)
+    networks = [build_network(run, inputs=encoder.size) for run in several]
+    engines = gang_engines(networks, encoder, one.learning_rate, device)
+
+    def train_member(engine, run: Run, directory: Path) -> None:
+        try:
+            train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop)
+        finally:
+            engine.leave()
+
+    with ThreadPoolExecutor(len(runs)) as threads:
+        futures = [
+            threads.submit(train_member, engine, run, directory)
+            for engine, (directory, run) in zip(engines, runs.items(), strict=True)
+        ]
+        try:
+            wait(futures)
+        except BaseException as interrupt:
+            engines[0].stop_all(interrupt)
+            raise
+    for future in futures:
+        future.result()
