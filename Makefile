@@ -12,13 +12,16 @@ READY := $(VENV)/.complete
 BIN := $(VENV)/bin
 CONFIG := config/$(PRESET).yaml
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
+ifneq ($(origin STUDIES),undefined)
+SNAKEMAKE += --config 'studies=[$(STUDIES)]'
+endif
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce figures report benchmark test test-all lint format clean
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
-	@echo "make figures     figures and tables of the results kept here, no training; with PRESET=x those of results/x"
+	@echo "make figures     figures and tables of the results kept here, no training; with PRESET=x those of a preset, trained if need be"
 	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
 	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
@@ -26,7 +29,7 @@ help:
 	@echo "make lint        linters alone;  make format  rewrites to the style they check"
 	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
 	@echo "presets: $(basename $(notdir $(wildcard config/*.yaml)))"
-	@echo "variables: PRESET, CORES, PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
+	@echo "variables: PRESET, CORES, STUDIES= (none of the preset's), PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
 
 reproduce: $(CONFIG) $(READY)
 	$(SNAKEMAKE)

@@ -151,7 +151,7 @@ def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
     assert names == [
         "bfloat16", "cifar10", "cifar10_map", "cifar_small", "contradictions", "controls", "default", "depth_width",
-        "gpu", "map", "mnist_like", "paper", "published", "rates", "smoke", "verify",
+        "descent", "gpu", "map", "mnist_like", "paper", "published", "rates", "smoke", "verify",
     ]  # fmt: skip
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
