@@ -367,7 +367,7 @@ def test_methods_that_never_get_there_do_not_differ():
 
 def study_times(tables, method, share=1.0, unit="iterations", depth=3):
     [setting] = [s for s in settings(tables.runs) if s.depth == depth]
-    goal = share * survival.target(tables.history, setting)
+    goal = share * comparisons.target(tables.history, setting)
     condition = setting.conditions[method]
     return survival.times_to_target(tables.history, condition, goal, unit), goal, condition
 
