@@ -95,6 +95,26 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
         assert_same_record(tmp_path / str(seed), alone / str(seed))
 
 
+def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
+    """One of them further on than the other, and so at another temperature in the same launch."""
+    pytest.importorskip("triton")
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    soft = dict(noise="none", straight_through=False, temperature=2.0, final_temperature=0.1, iterations=6)
+    runs = {tmp_path / str(seed): parse_run(SETTINGS | soft | {"seed": seed}) for seed in (0, 1)}
+
+    def interrupt(iteration, row):
+        if row is not None and iteration >= 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(runs[tmp_path / "1"], tmp_path / "1", tmp_path, TRITON, interrupt)
+    train_seeds(runs, tmp_path, TRITON)
+    for path, run in runs.items():
+        train(run, tmp_path / "alone" / path.name, tmp_path, TRITON)
+        assert_same_record(path, tmp_path / "alone" / path.name)
+
+
 def test_a_seed_that_is_further_on_leaves_first_and_the_others_end(tmp_path, alone, monkeypatch):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
