@@ -212,7 +212,9 @@ def _set_axis(panel: Axes, name: str) -> None:
 
 def _notes(lines: list[_Line]) -> list[Line2D]:
     """What the marks mean, of those that are there."""
-    notes = [Line2D([], [], color=NEUTRAL, label="the method's usual recipe", **_LEVEL)]
+    # Where all recipes are as common, none is usual.
+    first = "usual" if any(line.usual and not line.values["recipe"] for line in lines) else "first"
+    notes = [Line2D([], [], color=NEUTRAL, label=f"the method's {first} recipe", **_LEVEL)]
     open_point = {"color": NEUTRAL, "linestyle": "none", "markerfacecolor": "white"}
     if not all(line.all_took_off for line in lines):
         notes.append(Line2D([], [], label="at least: not all runs took off", **_AT_LEAST, **open_point))
