@@ -12,7 +12,7 @@ from lgn.training import train
 def remaining(preset: Preset, runs: Path) -> list[Run]:
     """The runs without a record below `runs`: every setting's first seed, in the order of the sweeps, then the next."""
     ordered = sorted(expand(preset), key=lambda run: _seeds(preset).index(run.seed))
-    return [run for run in ordered if not (runs / run.run_id / "run.json").exists()]
+    return [run for run in ordered if not _has_record(run, runs)]
 
 
 def train_remaining(
@@ -27,11 +27,17 @@ def train_remaining(
     Records stand where the workflow looks for them. Raises Stopped, with a checkpoint written, when `stop` asks.
     """
     for run in remaining(preset, runs):
+        if _has_record(run, runs):
+            continue  # Another process has trained it since.
         bar = progress(run)
         try:
             yield train(run, runs / run.run_id, data_dir, preset.execution, bar, stop)
         finally:
             bar.close()
+
+
+def _has_record(run: Run, runs: Path) -> bool:
+    return (runs / run.run_id / "run.json").exists()
 
 
 def _seeds(preset: Preset) -> list[int]:

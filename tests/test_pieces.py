@@ -12,18 +12,21 @@ from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
 from lgn.config import parse_preset, read_preset
-from lgn.pieces import remaining
+from lgn.pieces import remaining, train_remaining
+from lgn.progress import Progress
+from lgn.stopping import StopRequest
+from lgn.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
 TIME_IS_UP = 128 + signal.SIGALRM
 
 
-def tiny_preset(folder, seeds=2):
+def tiny_preset(folder, seeds=2, iterations=50_000):
     """The paper preset's first sweep, shrunk to nets that train in seconds."""
     base = {k: v for k, v in SETTINGS.items() if k not in ("seed", "noise", "straight_through")}
     preset = {
         "preset": "tiny",
-        "base": base | {"iterations": 20_000},
+        "base": base | {"iterations": iterations},
         "seeds": [1, 0][:seeds],
         "sweeps": [{"vary": {"depth": [3, 2], "method": ["dlgn", "glgn"]}}],
         "execution": {"backend": "numba", "device": "cpu"},
@@ -66,6 +69,20 @@ def test_pieces_end_in_the_records_of_an_undisturbed_run(tmp_path):
     assert len(list(whole.iterdir())) == 4 and remaining(parse_preset(config), whole) == []
     for record in whole.iterdir():
         assert record_bytes(record) == record_bytes(pieces / record.name)
+
+
+def test_a_run_that_another_process_has_trained_meanwhile_is_not_trained_again(tmp_path):
+    preset = read_preset(tiny_preset(tmp_path, seeds=1, iterations=20))
+    runs = tmp_path / "runs"
+
+    def progress(run):
+        return Progress(run.run_id, run.iterations)
+
+    records = train_remaining(preset, runs, tmp_path, StopRequest(), progress)
+    next(records)
+    second, *rest = remaining(preset, runs)
+    train(second, runs / second.run_id, tmp_path, preset.execution)
+    assert [record["run_id"] for record in records] == [run.run_id for run in rest]
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e300"])
