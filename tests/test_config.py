@@ -150,8 +150,8 @@ def test_any_bytes_as_a_preset_are_refused_in_one_line(tmp_path_factory, content
 def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
     assert names == [
-        "bfloat16", "cifar10", "cifar10_map", "cifar_small", "contradictions", "controls", "default", "depth_width",
-        "descent", "gpu", "map", "mnist_like", "paper", "published", "rates", "smoke", "verify",
+        "bfloat16", "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
+        "depth_width", "descent", "gpu", "map", "mnist_like", "paper", "published", "rates", "smoke", "verify",
     ]  # fmt: skip
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
