@@ -3,7 +3,7 @@
 TRAINING_SEMANTICS = 1
 """Raised when the same settings come to mean another training; every run is then trained anew."""
 
-PROBE_SEMANTICS = 2
+PROBE_SEMANTICS = 3
 """Raised when a probe measures something else, or more of it; every probe is then taken anew."""
 
 RECORD_VERSION = 2

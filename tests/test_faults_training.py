@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import torch
 from training_process import (
     RECORD,
     SETTINGS,
@@ -22,6 +23,7 @@ from training_process import (
 
 from lgn import memory
 from lgn.checkpoint import CHECKPOINT, read_checkpoint
+from lgn.cli import main
 from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
 from lgn.training import train
@@ -213,6 +215,25 @@ def test_a_limit_on_the_process_counts_as_the_memory_there_is(tmp_path):
     status, printed = run(tmp_path / "run", limit=address_space_limit(12 * 2**30), width=4_000_000)
     assert status == 2
     assert "GiB of memory; allowed: the" in one_line(printed)
+
+
+def test_a_full_gpu_is_one_line(monkeypatch, capsys):
+    def full(options):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore lines of it.")
+
+    monkeypatch.setattr("lgn.cli._keys", full)
+    assert main(["keys"]) == 2
+    told = capsys.readouterr().err
+    assert told == "lgn: out of memory on the device: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
+
+
+def test_an_error_of_another_kind_is_not_taken_for_a_full_gpu(monkeypatch):
+    def broken(options):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr("lgn.cli._keys", broken)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        main(["keys"])
 
 
 def test_snapshots_count_in_the_memory_estimate():

@@ -156,6 +156,20 @@ def test_studies_are_made_once_whether_brought_along_or_alone(finished_with_stud
     assert without.returncode == 0 and not any("study" in job for job in jobs(without.stdout)), without.stdout
 
 
+@pytest.mark.parametrize(("argument", "asked"), [("STUDIES=", ["studies=[]"]), ("PRESET=smoke", [])])
+def test_make_leaves_out_the_studies_where_that_is_asked(argument, asked):
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "STUDIES")}
+    done = subprocess.run(
+        ["make", "--dry-run", "reproduce", argument],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.findall(r"studies=\[[^]]*\]", done.stdout) == asked
+
+
 def test_one_command_ends_in_claims_tables_and_figures(finished):
     folder, output = finished
     results, figures = folder / "results" / "tiny", folder / "paper_figures" / "tiny"
