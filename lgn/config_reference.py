@@ -32,7 +32,10 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
 | `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
 | `rates.yaml` | digits, four learning rates: is GLGN's plateau that of the paper's 0.01? |
+| `descent.yaml` | digits, plain descent at eight rates: where the claims hold |
+| `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
+| `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds; the seeds of a setting share a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
