@@ -15,6 +15,7 @@ from analysis.tidy import Tables
 from analysis.unused import unused_shares
 from analysis.verdicts import Effect, Verdict, cost_verdict, effect_verdict
 from lgn.errors import LgnError
+from lgn.storage import make_folder
 
 MIN_BASELINE_GAP = 0.005
 """Half a point: a baseline gap whose interval reaches below it is nothing to reduce."""
@@ -30,6 +31,7 @@ MACHINE = (
     "environment_threads",
     "environment_device",
     "environment_gpu",
+    "environment_backend",
     "environment_together",
 )
 """Seconds compare only between runs that agree in these; together: seeds that shared each step of a GPU."""
@@ -41,6 +43,21 @@ DEFINITIONS = {
     "unused_reduction": "how many fewer neurons keep an entropy above the 1st percentile of N(0, 1) logits",
     "time_per_iteration": "GLGN's training seconds an iteration, over DLGN's",
 }
+
+
+def diverged(runs: pd.DataFrame) -> str:
+    """Why the end of these runs says nothing, empty if none diverged: it is where one of them broke off."""
+    broken = runs.loc[runs["status"] == "diverged", "run_id"]
+    return f"diverged: {', '.join(broken)}" if len(broken) else ""
+
+
+def unlike_machines(runs: pd.DataFrame) -> str:
+    """Why seconds of these runs do not compare, empty if they do."""
+    for column in MACHINE:
+        values = sorted(map(str, runs[column].unique())) if column in runs else []
+        if len(values) > 1:
+            return f"runs differ in {column.removeprefix('environment_')}: {', '.join(values)}"
+    return ""
 
 
 def make_claims(tables: Tables) -> list[dict]:
@@ -79,11 +96,11 @@ class _Pair:
         )
         target = comparisons.best_accuracy(baseline)
         learnt = comparisons.learnt_accuracy(self.setting.dataset)
-        missing = self._diverged()
+        missing = diverged(self.runs)
         if not missing and target < learnt:
             missing = f"the DLGN has not learnt: its best accuracy is {target:.1%}, below {learnt:.1%}"
         elif not missing and unit == "seconds":
-            missing = self._machines()
+            missing = unlike_machines(self.runs)
         censored = low != high
         point = math.nan if censored else high
         effect = Effect(point, interval_low, interval_high, self.n, interval_low == 0, missing)
@@ -103,9 +120,7 @@ class _Pair:
         seeds = comparisons.all_seeds(baseline)
         time, _ = comparisons.times_to(baseline, np.array([target]), seeds, unit)
         other_time, end = comparisons.times_to(other, np.array([target]), seeds, unit)
-        near_low, near_high, _, _ = comparisons.speed_up(
-            baseline, other, unit, np.array([NEAR_TARGET * target])
-        )
+        near_low, near_high, _, _ = comparisons.speed_up(baseline, other, unit, share=NEAR_TARGET)
         reached = {
             method: comparisons.runs_reaching(self.history, self._shared(runs), target)
             for method, runs in (("dlgn", self.dlgn), ("glgn", self.glgn))
@@ -151,7 +166,7 @@ class _Pair:
         )
         point = float(glgn.mean() / dlgn.mean())
         low, high = bootstrap(lambda seeds: glgn[seeds].mean() / dlgn[seeds].mean(), self.n)
-        effect = Effect(point, float(low), float(high), self.n, missing=self._machines())
+        effect = Effect(point, float(low), float(high), self.n, missing=unlike_machines(self.runs))
         verdict, reason = cost_verdict(effect, paper["value"])
         backends = ", ".join(sorted(map(str, set(self.runs.get("environment_backend", [])))))
         times = f"DLGN {1e3 * dlgn.mean():.3g} ms, GLGN {1e3 * glgn.mean():.3g} ms"
@@ -165,7 +180,7 @@ class _Pair:
     ) -> dict:
         """A claim "GLGN's is so many percent below DLGN's" about two paired (n,) shares."""
         _, base_low, base_high = mean_interval(dlgn)
-        missing = self._diverged() or self._unlearnt()
+        missing = diverged(self.runs) or self._unlearnt()
         lowest = dlgn.mean() if self.n < 2 else base_low
         if not missing and lowest < floor:
             within = "" if self.n < 2 else f" [{base_low:.2%}, {base_high:.2%}]"
@@ -188,22 +203,9 @@ class _Pair:
         """Why gap and unused share say nothing yet: a net at chance has no gap, and no use for its gates."""
         learnt = comparisons.learnt_accuracy(self.setting.dataset)
         for label, runs in (("DLGN", self.dlgn), ("GLGN", self.glgn)):
-            reached = comparisons.finals(self.history, runs, "test_accuracy_train_mode", self.seeds).mean()
+            reached = comparisons.end_accuracy(self.history, runs, self.seeds)
             if reached < learnt:
                 return f"the {label} has not learnt: train-mode accuracy {reached:.1%} at the end, below {learnt:.1%}"
-        return ""
-
-    def _diverged(self) -> str:
-        """Why the end of these runs says nothing: it is where one of them broke off."""
-        broken = self.runs.loc[self.runs["status"] == "diverged", "run_id"]
-        return f"diverged: {', '.join(broken)}" if len(broken) else ""
-
-    def _machines(self) -> str:
-        """Why seconds of these runs do not compare, if they do not."""
-        for column in MACHINE:
-            values = sorted(map(str, self.runs[column].unique())) if column in self.runs else []
-            if len(values) > 1:
-                return f"runs differ in {column.removeprefix('environment_')}: {', '.join(values)}"
         return ""
 
     def _claim(self, name: str, paper: dict, found: tuple) -> dict:
@@ -243,7 +245,7 @@ def _nothing(why: str) -> tuple:
 
 def write_claims(claims: list[dict], path: Path) -> None:
     """claims.json; null stands for a number that there is not, or an infinite one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     path.write_text(
         json.dumps(_plain(claims), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
     )

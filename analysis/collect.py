@@ -15,6 +15,7 @@ from analysis.records import HISTORY_COLUMNS, LAYER_COLUMNS, Record, layer_colum
 from analysis.tidy import TABLES
 from lgn.errors import LgnError
 from lgn.gates import NAMES
+from lgn.storage import make_folder
 
 GROUPING = (
     "run_id",
@@ -181,7 +182,7 @@ def collect(runs: Path, output: Path, listed: Iterable[str] | None = None) -> li
     Those of many rows a run grow record by record: of many runs they are larger than memory.
     """
     records = check_together(read_record(directory) for directory in record_directories(runs, listed))
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     with tempfile.TemporaryDirectory(prefix=".collect-", dir=output) as aside:
         _write_tables(records, Path(aside))
         # Only now, so that records that are refused leave the tables that were there as they were.

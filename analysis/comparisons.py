@@ -110,16 +110,17 @@ def times_to(of: Curves, targets: np.ndarray, seeds: np.ndarray, unit: str) -> t
 
 
 def speed_up(
-    baseline: Curves, other: Curves, unit: str, targets: np.ndarray | None = None
+    baseline: Curves, other: Curves, unit: str, targets: np.ndarray | None = None, share: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Baseline's time over the other's to each target: (low, high, interval low, interval high), each (K,).
 
     low < high where one of them is censored: the ratio is then known to lie between. targets: by default the one of
-    the claim, the baseline's own best, found anew in every resample. Both must hold the same seeds in one order.
+    the claim, a share of the baseline's own best (1: all of it), found anew in every resample. Both must hold the same
+    seeds in one order.
     """
 
     def bounds(seeds: np.ndarray) -> np.ndarray:
-        goals = np.array([best_accuracy(baseline, seeds)]) if targets is None else targets
+        goals = np.array([share * best_accuracy(baseline, seeds)]) if targets is None else targets
         time, end = times_to(baseline, goals, seeds, unit)
         other_time, other_end = times_to(other, goals, seeds, unit)
         return np.stack(measures.ratio_bounds(time, end, other_time, other_end))
@@ -161,6 +162,16 @@ def finals(
 ) -> np.ndarray:
     """(n,) last value of a history column in each run, by seed."""
     return np.array([part[column].iloc[-1] for part in histories(history, condition, seeds)], dtype=float)
+
+
+def end_accuracy(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None) -> float:
+    """Train-mode test accuracy at the end, mean over seeds: by it gap and unused share say something, or not yet."""
+    return float(finals(history, condition, "test_accuracy_train_mode", seeds).mean())
+
+
+def has_learnt(history: pd.DataFrame, condition: pd.DataFrame, dataset: str) -> bool:
+    """Whether a condition ended above learnt_accuracy, by end_accuracy."""
+    return end_accuracy(history, condition) >= learnt_accuracy(dataset)
 
 
 def seconds_an_iteration(

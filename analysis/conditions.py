@@ -80,7 +80,7 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
         apart = {
             name: None if pd.isna(value) else value
             for name, value in zip(varied, values, strict=True)
-            if not _same(value, usual.get(name))
+            if name not in usual or not _same(value, usual[name])
         }
         found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
     return found
@@ -98,6 +98,15 @@ def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:
     varied = [name for name in condition_columns(runs) if runs[name].nunique(dropna=False) > 1]
     groups = runs.groupby(varied, dropna=False, sort=True) if varied else [((), runs)]
     return [part.sort_values("seed") for _, part in groups]
+
+
+def by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:
+    """temperature -> the condition of a method at it: of most seeds, then of the longest budget."""
+    parts = conditions(setting.runs[setting.runs["method"] == method])
+    # Where one temperature has several, the last stands.
+    parts.sort(key=lambda part: (len(part), part["iterations"].iloc[0]))
+    found = {float(part["temperature"].iloc[0]): part for part in parts}
+    return {temperature: found[temperature] for temperature in sorted(found)}
 
 
 def comparable(found: list[Setting]) -> list[Setting]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import comparisons
-from analysis.claims import MACHINE, NEAR_TARGET
+from analysis.claims import NEAR_TARGET, diverged, unlike_machines
 from analysis.comparisons import Curves
 from analysis.conditions import Setting, comparable, settings, shared_seeds
 from analysis.paper_values import OFFICIAL_BATCH, OFFICIAL_EVALUATION_INTERVAL, OFFICIAL_PASSES
@@ -198,13 +198,12 @@ def _race(
             float((extra / (extra + training)).mean()) if accounting.clock in _EVALUATED else math.nan
         )
     target = comparisons.best_accuracy(clocked[0])
-    near = np.array([NEAR_TARGET * target])
     return Race(
         accounting,
         seeds,
         target,
         _first(comparisons.speed_up(*clocked, unit)),
-        _first(comparisons.speed_up(*clocked, unit, near)),
+        _first(comparisons.speed_up(*clocked, unit, share=NEAR_TARGET)),
         tuple(shares),
         _caveat(dataset, target, unit, pd.concat([baseline, other]), seeds),
     )
@@ -273,15 +272,12 @@ def _ratio_text(row: pd.Series, name: str) -> str:
 
 def _caveat(dataset: str, target: float, unit: str, runs: pd.DataFrame, seeds: list[int]) -> str:
     """Why this race says little, if it does: the reasons that the claims have for "not reached" beforehand."""
+    shared = runs[runs["seed"].isin(seeds)]
+    if diverged(shared):
+        return "runs diverged"
     if target < comparisons.learnt_accuracy(dataset):
         return "the baseline has not learnt"
-    shared = runs[runs["seed"].isin(seeds)]
-    differ = [
-        column.removeprefix("environment_")
-        for column in MACHINE
-        if column in shared and shared[column].astype(str).nunique() > 1
-    ]
-    return f"runs differ in {', '.join(differ)}" if unit == "seconds" and differ else ""
+    return unlike_machines(shared) if unit == "seconds" else ""
 
 
 def _first(found: tuple[np.ndarray, ...]) -> tuple[float, float, float, float]:

@@ -146,7 +146,6 @@ def _row(tables: Tables, setting: Setting, method: str) -> dict[str, object]:
     history, condition = tables.history, setting.conditions[method]
     limit = comparisons.learnt_accuracy(setting.dataset)
     times = survival.times_to_target(history, condition, limit)
-    train_mode = comparisons.finals(history, condition, "test_accuracy_train_mode")
     row = {
         "dataset": setting.dataset,
         "depth": setting.depth,
@@ -156,7 +155,7 @@ def _row(tables: Tables, setting: Setting, method: str) -> dict[str, object]:
         "temperature": float(condition["temperature"].iloc[0]),
         "seeds": len(condition),
         "iterations_run": int(condition["final_iteration"].max()),
-        "learnt": bool(train_mode.mean() >= limit),
+        "learnt": comparisons.has_learnt(history, condition, setting.dataset),
         "took_off": int(times.reached.sum()),
     }
     for name, values in (

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from lgn.storage import make_folder
+
 _TEX = {
     "&": r"\&",
     "%": r"\%",
@@ -25,7 +27,7 @@ def write_table(
 
     shown: text cells, for md and tex. values: the numbers behind them, for csv; the text itself where not given.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     markdown = shown.map(lambda cell: str(cell).replace("|", r"\|")).to_markdown(
         index=False, disable_numparse=True
     )

@@ -13,6 +13,7 @@ from analysis.collect import collect
 from analysis.figures import available_figures, write_figure
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
+from lgn.errors import LgnError
 from lgn.storage import make_folder, write_bytes
 
 SUFFIX = ".csv.xz"
@@ -37,8 +38,10 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
-    Nothing is trained, and nothing below `reference` changes.
+    Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
     """
+    if not reference.is_dir():
+        raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
     with (
         tempfile.TemporaryDirectory() as scratch,
         ProcessPoolExecutor(os.cpu_count(), initializer=gc.disable) as pool,

@@ -171,8 +171,12 @@ def probability_of_improvement(one: np.ndarray, other: np.ndarray, level: float 
 
 
 def methods_of(setting: Setting) -> list[str]:
-    """The methods of every legend that have enough seeds here."""
-    return [m for m in PAPER_METHODS if len(setting.conditions.get(m, ())) >= MIN_SEEDS]
+    """The methods of every legend that have enough seeds here, but those that would leave too few in common."""
+    methods: list[str] = []
+    for method in PAPER_METHODS:
+        if method in setting.conditions and len(common_seeds(setting, [*methods, method])) >= MIN_SEEDS:
+            methods.append(method)
+    return methods
 
 
 def common_seeds(setting: Setting, methods: list[str]) -> list[int]:
@@ -182,11 +186,7 @@ def common_seeds(setting: Setting, methods: list[str]) -> list[int]:
 
 def compared(runs: pd.DataFrame) -> list[Setting]:
     """Settings where two methods or more share two seeds or more."""
-    return [
-        setting
-        for setting in settings(runs)
-        if len(methods := methods_of(setting)) >= 2 and len(common_seeds(setting, methods)) >= MIN_SEEDS
-    ]
+    return [setting for setting in settings(runs) if len(methods_of(setting)) >= 2]
 
 
 def pools(found: list[Setting]) -> list[Pool]:

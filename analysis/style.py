@@ -9,6 +9,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from lgn.methods import method_label
+from lgn.storage import make_folder
 
 COLUMN, PAGE = 3.4, 7.0
 """Width in inches of a one-column and a two-column figure of a paper."""
@@ -86,7 +87,7 @@ def styled() -> Iterator[None]:
 
 def save(figure: Figure, name: str, folder: Path) -> list[Path]:
     """Writes <folder>/<name>.pdf and .png without dates or versions: equal figures are equal bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # Laid out once: each savefig would do it anew, and it takes as long as drawing.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")

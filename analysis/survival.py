@@ -77,27 +77,26 @@ class LogRank:
     pairs: int
 
 
-def times_to_target(
-    history: pd.DataFrame, condition: pd.DataFrame, target: float, unit: str = "iterations"
-) -> Times:
-    """When each run's smoothed discrete test accuracy first reaches the target; unit: iterations or training seconds.
+def times_to_target(history: pd.DataFrame, condition: pd.DataFrame, target: float) -> Times:
+    """Iterations after which each run's smoothed discrete test accuracy first reaches the target.
 
-    A run that diverged will never get there: it is watched as long as the longest run of its condition and not
-    dropped where it stopped, which would leave only those that did not fail.
+    A run that diverged will never get there: it is watched as long as the longest run of its condition that did not,
+    or for its budget, and not dropped where it stopped, which would leave only those that did not fail.
     """
     condition = condition.sort_values("seed")
     crossings, ends = [], []
     for part in comparisons.histories(history, condition):
         iterations = part["iteration"].to_numpy(float)
         accuracy = measures.smooth(part["test_accuracy_discrete"].to_numpy(float))
-        crossing = float(
-            measures.first_crossing(iterations, accuracy, np.array(target) - comparisons.ROUNDING)
+        crossings.append(
+            float(measures.first_crossing(iterations, accuracy, np.array(target) - comparisons.ROUNDING))
         )
-        clock = iterations if unit == "iterations" else part["training_seconds"].to_numpy(float)
-        crossings.append(np.interp(crossing, iterations, clock) if math.isfinite(crossing) else math.inf)
-        ends.append(clock[-1])
+        ends.append(iterations[-1])
+    diverged = (condition["status"] == "diverged").to_numpy()
+    lasting = np.array(ends)[~diverged]
+    budget = lasting.max() if len(lasting) else float(condition["iterations"].max())
     reached = np.isfinite(crossings)
-    watched = np.where(condition["status"] == "diverged", max(ends), ends)
+    watched = np.where(diverged, budget, ends)
     return Times(condition["seed"].to_numpy(), np.where(reached, crossings, watched), reached)
 
 
@@ -195,7 +194,7 @@ def with_target(runs: pd.DataFrame) -> list[Setting]:
     return [setting for setting in compared(runs) if "dlgn" in methods_of(setting)]
 
 
-def survival_values(tables: Tables, unit: str = "iterations") -> pd.DataFrame:
+def survival_values(tables: Tables) -> pd.DataFrame:
     """A row a setting and method: runs that reached the target, median and restricted mean time, log-rank against DLGN.
 
     Times are inf where not reached: then all that is known is that they exceed the budget.
@@ -204,7 +203,7 @@ def survival_values(tables: Tables, unit: str = "iterations") -> pd.DataFrame:
     for setting in with_target(tables.runs):
         goal = comparisons.target(tables.history, setting)
         methods = methods_of(setting)
-        times = {m: times_to_target(tables.history, setting.conditions[m], goal, unit) for m in methods}
+        times = {m: times_to_target(tables.history, setting.conditions[m], goal) for m in methods}
         until = horizon(list(times.values()))
         for method, own in times.items():
             row = {"dataset": setting.dataset, "depth": setting.depth, "width": setting.width}

@@ -11,6 +11,17 @@ NORMAL_THRESHOLD = 1.725
 """Nats: lgn.metrics.unused_threshold of endlessly many N(0, 1) logits."""
 
 
+def by_own_threshold(condition: pd.DataFrame) -> bool:
+    """Whether unused gates are those above the threshold of the runs' own initialisation: logits at N(0, 1)."""
+    first = condition.iloc[0]
+    return first["init"] == "gaussian" and first["init_scale"] == 1
+
+
+def threshold(condition: pd.DataFrame) -> float:
+    """Nats: the entropy above which a neuron of these runs counts as unused, mean over seeds."""
+    return float(condition["unused_threshold"].mean()) if by_own_threshold(condition) else NORMAL_THRESHOLD
+
+
 def unused_shares(tables: Tables, condition: pd.DataFrame, seeds: list[int] | None = None) -> np.ndarray:
     """(n,) share of unused neurons at the end of each run of a condition, by seed; of these seeds only, if given.
 
@@ -18,8 +29,7 @@ def unused_shares(tables: Tables, condition: pd.DataFrame, seeds: list[int] | No
     with lower entropies, and by their own thresholds gates that are all but decided would count as unused: theirs is
     the share above NORMAL_THRESHOLD, from the histograms of entropies.csv, whose bins are taken for evenly filled.
     """
-    first = condition.iloc[0]
-    if first["init"] == "gaussian" and first["init_scale"] == 1:
+    if by_own_threshold(condition):
         return finals(tables.history, condition, "unused_share", seeds)
     above = _above_normal_threshold(tables.entropies)
     ran = condition if seeds is None else condition[condition["seed"].isin(seeds)]

@@ -170,8 +170,9 @@ def _train(options: argparse.Namespace) -> int:
     bars = []
 
     def progress(run):
-        bars.append(_bar(run))
-        return bars[-1]
+        bar = _bar(run)
+        bars.append(bar)  # of several threads: the last need not be this one
+        return bar
 
     try:
         with stop_on_signals() as stop:

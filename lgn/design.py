@@ -51,7 +51,7 @@ class Design:
         found: dict[str, list[Run]] = {}
         for run in self.runs.values():
             found.setdefault(run.model_copy(update={"seed": 0}).hash, []).append(run)
-        return [Setting(runs, self.preset.execution.snapshots) for runs in found.values()]
+        return [Setting(runs, self.preset.execution) for runs in found.values()]
 
     @cached_property
     def probes(self) -> dict[str, dict[str, str]]:
@@ -73,7 +73,7 @@ class Design:
         return found.run_id if found and run.method != "dlgn" else ""
 
     def _setting(self, run_hash: str) -> "Setting":
-        return Setting([self.runs[run_hash]], self.preset.execution.snapshots)
+        return Setting([self.runs[run_hash]], self.preset.execution)
 
     def arguments(self, run_hash: str) -> list[str]:
         """key=value arguments of `lgn train` for one run."""
@@ -95,8 +95,8 @@ class Design:
 class Setting:
     """Runs that differ in their seeds only, as one call of `lgn train` trains them."""
 
-    def __init__(self, runs: list[Run], snapshots: int):
-        self.runs, self.dataset, self.snapshots = runs, runs[0].dataset, snapshots
+    def __init__(self, runs: list[Run], execution: Execution):
+        self.runs, self.dataset, self.execution = runs, runs[0].dataset, execution
         self.run_ids = [run.run_id for run in runs]
         self.seeds = "".join(f"{run.seed}," for run in runs)
 
@@ -113,8 +113,10 @@ class Setting:
 
     @property
     def memory_mb(self) -> int:
-        """A bound on their memory together, in whole hundreds of MiB."""
-        return 100 * math.ceil(needed_bytes(self.runs, "numba", "cpu", self.snapshots) / (100 * 2**20))
+        """A bound on their memory together, in whole hundreds of MiB; activations on a GPU are counted all the same."""
+        backend = "numba" if self.execution.backend == "auto" else self.execution.backend
+        needed = needed_bytes(self.runs, backend, "cpu", self.execution.snapshots)
+        return 100 * math.ceil(needed / (100 * 2**20))
 
     @property
     def minutes(self) -> int:

@@ -137,12 +137,11 @@ def test_seconds_of_two_machines_are_not_compared(tmp_path):
     assert claims["speed_iterations"]["verdict"] == "reproduced"
 
 
-@pytest.mark.parametrize(
-    "kept", [{"gpu": "RTX 2080 Ti", "together": 3}, {"gpu": "H100", "together": 10}], ids=["card", "together"]
-)
-def test_seconds_of_unlike_gpus_or_gangs_are_not_compared(tmp_path, kept):
+@pytest.mark.parametrize("kept", [{"gpu": "RTX 2080 Ti"}, {"together": 10}, {"backend": "torch"}], ids=str)
+def test_seconds_of_unlike_gpus_gangs_or_backends_are_not_compared(tmp_path, kept):
     same = {"processor": "loom", "threads": 1, "device": "cuda"}
-    one, other = ({"changes": {"environment": same | x}} for x in (kept, {"gpu": "H100", "together": 3}))
+    same |= {"gpu": "H100", "together": 3, "backend": "triton"}
+    one, other = ({"changes": {"environment": same | x}} for x in (kept, {}))
     claims = claims_for(tmp_path, SLOW, FAST, dlgn_keys=one, glgn_keys=other)
     assert claims["speed_seconds"]["verdict"] == claims["time_per_iteration"]["verdict"] == "not reached"
     assert claims["speed_iterations"]["verdict"] == "reproduced"
@@ -235,11 +234,14 @@ def test_no_value_where_most_have_one_sets_a_recipe_apart(tmp_path):
     assert recipe_words(other) == "not annealed"
 
 
-def test_two_recipes_as_common_as_each_other_are_both_named(tmp_path):
-    for scale in (1.0, 3.0):
-        write_run(tmp_path / "runs", "dlgn", 0, init_scale=scale)
+@pytest.mark.parametrize(
+    ("name", "one", "other"), [("init_scale", 1.0, 3.0), ("final_temperature", 0.1, None)]
+)
+def test_two_recipes_as_common_as_each_other_are_both_named(tmp_path, name, one, other):
+    for value in (one, other):
+        write_run(tmp_path / "runs", "dlgn", 0, **{name: value})
     found = settings(tables_of(tmp_path).runs)
-    assert [setting.recipe for setting in found] == [{"init_scale": 1.0}, {"init_scale": 3.0}]
+    assert [setting.recipe for setting in found] == [{name: one}, {name: other}]
 
 
 def test_the_target_is_the_mean_over_seeds_of_smoothed_curves(tmp_path):

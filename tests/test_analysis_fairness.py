@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from analysis_records import write_run
+from test_analysis_claims import FAST as SOONER
+from test_analysis_claims import SLOW as CLIMB
+from test_analysis_claims import write_curve
 
 from analysis import comparisons, fairness, paper_values, published, style
 from analysis.claims import make_claims
@@ -164,11 +167,31 @@ def test_a_bound_is_shown_as_one(tables):
     assert not row["to 90% of the target"].startswith("<")
 
 
+def test_nine_tenths_are_of_the_target_of_each_resample(tmp_path):
+    """Seeds of unlike heights: each reaches nine tenths of its own best after 900 iterations, none the mean's alone."""
+    for seed, height in enumerate((1, 1, 0.75)):
+        write_curve(tmp_path, "dlgn", seed, [(x, y * height) for x, y in CLIMB])
+        write_curve(tmp_path, "glgn", seed, SOONER)
+    collect(tmp_path / "runs", tmp_path)
+    near = by_name(read_tables(tmp_path), 2)["iterations"].near
+    # GLGN is at 0.72, nine tenths of 0.8, after 210 iterations, and at three quarters of that after 200 * 0.44 / 0.6.
+    assert near[2:] == pytest.approx((900 / 210, 900 / (200 * 0.44 / 0.6)))
+    assert near[0] == near[1] == pytest.approx(900 / (200 * (0.72 * 2.75 / 3 - 0.1) / 0.6))
+
+
+def test_a_race_with_a_run_that_diverged_says_so_as_its_claim_does(tables):
+    runs = tables.runs.copy()
+    runs.loc[(runs["method"] == "glgn") & (runs["seed"] == 1), "status"] = "diverged"
+    races = by_name(SimpleNamespace(runs=runs, history=tables.history), 3)
+    assert races["training"].caveat == races["iterations"].caveat == "runs diverged"
+    assert races["grad_factor_2_alone"].caveat == ""
+
+
 def test_seconds_of_unlike_machines_carry_a_caveat_and_iterations_none(tables):
     runs = tables.runs.copy()
     runs.loc[runs["method"] == "glgn", "environment_processor"] = "slide rule"
     races = by_name(SimpleNamespace(runs=runs, history=tables.history), 3)
-    assert races["training"].caveat == "runs differ in processor"
+    assert races["training"].caveat == "runs differ in processor: abacus, slide rule"
     assert races["iterations"].caveat == races["grad_factor_2_alone"].caveat == ""
 
 

@@ -71,6 +71,24 @@ def test_a_missing_table_is_named_and_nothing_is_kept(results, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_cannot_be_written_or_read_is_one_line(results, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for command in (
+        ["redraw", "--reference", tmp_path / "nowhere", "--output", tmp_path / "out"],
+        ["collect", "--runs", results / "runs", "--output", tmp_path / "file"],
+        ["figure", "gates_by_layer", "--results", results, "--output", tmp_path / "file"],
+    ):
+        assert main([str(word) for word in command]) != 0
+        [line] = capsys.readouterr().err.splitlines()
+        assert str(tmp_path) in line and "allowed: " in line
+
+
+def test_the_table_of_runs_kept_beside_records_is_theirs(tmp_path):
+    kept = ROOT / "results/reference/default"
+    collect(kept / "runs", tmp_path)
+    assert (tmp_path / "runs.csv").read_bytes() == (kept / "runs.csv").read_bytes()
+
+
 @pytest.mark.long
 def test_the_figures_of_this_repository_are_those_of_its_results(tmp_path):
     """What `make figures` does, into another folder that holds the same names."""

@@ -221,6 +221,20 @@ def test_settings_with_the_same_methods_and_data_set_make_a_pool_on_shared_seeds
     assert scores["dlgn"].tolist() == expected.tolist()
 
 
+def test_a_method_of_other_seeds_is_left_out_and_takes_no_other_along(tmp_path):
+    for method, seeds in (
+        ("dlgn", (0, 1, 2)),
+        ("glgn", (0, 1)),
+        ("hard_st", (1, 2)),
+        ("gumbel_soft", (0, 1, 2)),
+    ):
+        for seed in seeds:
+            write_run(tmp_path / "runs", method, seed)
+    collect(tmp_path / "runs", tmp_path)
+    [setting] = robust.compared(read_tables(tmp_path).runs)
+    assert robust.methods_of(setting) == ["dlgn", "glgn", "gumbel_soft"]
+
+
 def test_figures_of_runs_need_two_methods_with_two_seeds_each(tmp_path):
     mine = {"performance_profiles", "probability_of_improvement", "time_to_target"}
 
@@ -365,11 +379,11 @@ def test_methods_that_never_get_there_do_not_differ():
     assert (found.statistic, found.p_value, found.paired_p_value) == (0, 1, 1)
 
 
-def study_times(tables, method, share=1.0, unit="iterations", depth=3):
+def study_times(tables, method, share=1.0, depth=3):
     [setting] = [s for s in settings(tables.runs) if s.depth == depth]
     goal = share * comparisons.target(tables.history, setting)
     condition = setting.conditions[method]
-    return survival.times_to_target(tables.history, condition, goal, unit), goal, condition
+    return survival.times_to_target(tables.history, condition, goal), goal, condition
 
 
 @pytest.mark.parametrize("method", ["dlgn", "glgn", "hard_st"])
@@ -377,13 +391,6 @@ def test_runs_that_reach_the_target_are_those_the_claims_count(tables, method):
     own, goal, condition = study_times(tables, method)
     assert own.reached.sum() == comparisons.runs_reaching(tables.history, condition, goal)
     assert (own.time[~own.reached] == 10_000).all() and (own.time[own.reached] <= 10_000).all()
-
-
-def test_seconds_to_target_are_those_of_the_iteration_on_each_runs_own_clock(tables):
-    iterations, _, _ = study_times(tables, "glgn")
-    seconds, _, _ = study_times(tables, "glgn", unit="seconds")
-    # The made-up runs take 1 ms an iteration, and a tenth of that more for each seed.
-    assert seconds.time == pytest.approx(iterations.time * (0.001 + 0.0001 * iterations.seeds))
 
 
 def test_a_run_that_diverged_is_watched_as_long_as_the_others():
@@ -398,6 +405,9 @@ def test_a_run_that_diverged_is_watched_as_long_as_the_others():
     condition = pd.DataFrame({"run_id": ["a", "b"], "seed": [0, 1], "status": ["diverged", "completed"]})
     own = survival.times_to_target(history, condition, 0.6)
     assert own.time == pytest.approx([100, 50]) and own.reached.tolist() == [False, True]
+    # Where none is left that did not, as long as they were to run.
+    every = condition.assign(status="diverged", iterations=400)
+    assert survival.times_to_target(history, every, 0.7).time == pytest.approx([400, 400])
     # Dropped at 20 it would leave one run of one there at 50.
     assert survival.kaplan_meier(own).share[-1] == pytest.approx(0.5)
 

@@ -5,8 +5,9 @@ import pytest
 
 from analysis.collect import ENTROPY_BINS, collect
 from analysis.conditions import conditions
+from analysis.figures import available_figures
 from analysis.tidy import Tables
-from analysis.unused import NORMAL_THRESHOLD, unused_shares
+from analysis.unused import NORMAL_THRESHOLD, threshold, unused_shares
 from lgn import metrics
 from tests.analysis_records import write_run
 
@@ -54,3 +55,19 @@ def test_shares_of_some_seeds_come_in_their_order(tmp_path):
     (condition,) = conditions(tables.runs)
     assert unused_shares(tables, condition).tolist() == [1, 0, 1]
     assert unused_shares(tables, condition, [1, 2]).tolist() == [0, 1]
+
+
+def test_figures_draw_the_threshold_that_tables_count_by_and_no_share_by_another(tmp_path):
+    for scale in (1.0, 3.0):
+        write_run(tmp_path / f"{scale:g}" / "runs", "dlgn", 0, init_scale=scale)
+        collect(tmp_path / f"{scale:g}" / "runs", tmp_path / f"{scale:g}")
+    normal, other = Tables(tmp_path / "1"), Tables(tmp_path / "3")
+    assert (
+        threshold(other.runs)
+        == NORMAL_THRESHOLD
+        != threshold(normal.runs)
+        == normal.runs["unused_threshold"][0]
+    )
+    drawn = {"unused_share", "unused_threshold", "entropies_by_layer"}
+    assert drawn <= set(available_figures(normal.runs))
+    assert drawn & set(available_figures(other.runs)) == drawn - {"unused_share"}

@@ -158,6 +158,16 @@ def test_every_shipped_preset_is_valid():
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
         assert loaded.preset == name
         assert len(Design(loaded).labels) == len(Design(loaded).table) > 1
+        assert f"| `{name}.yaml` |" in (ROOT / "config/README.md").read_text(encoding="utf-8")
+
+
+def test_a_job_asks_for_the_memory_of_its_backend():
+    deep = {"base": {**preset()["base"], "depth": 12, "width": 256_000}}
+    numba, torch = (
+        Design(parse_preset(preset(**deep, execution={"backend": backend}))).settings[0].memory_mb
+        for backend in ("auto", "torch")
+    )
+    assert torch > 2 * numba
 
 
 def studies_of(folder, *studies, **overrides):

@@ -8,7 +8,7 @@ from training_process import SETTINGS
 
 from lgn.cli import main
 from lgn.config import Execution, parse_run
-from lgn.probes.record import PROBES
+from lgn.probes.record import PROBES, probe_record
 from lgn.training import train
 
 
@@ -29,6 +29,10 @@ def test_a_probe_prints_a_table(record, capsys, probe):
     assert (record / "rows.csv").read_text() == printed
     assert len(rows) >= 2 and len(rows[0]) >= 3
     assert all(set(row) == set(rows[0]) and None not in row.values() for row in rows)
+
+
+def test_without_snapshots_the_trace_is_that_of_the_start_and_of_the_end(record):
+    assert {row["iteration"] for row in probe_record("hessian", record, record)} == {0, 200}
 
 
 def test_what_cannot_be_probed_is_one_line(record, capsys, tmp_path):

@@ -64,7 +64,7 @@ FIGURES: dict[str, Kind] = {
     ),
     "accuracy_over_seconds": Kind(learning_curves.accuracy_over_seconds, learning_curves.needs, "any run"),
     "gap_over_training": Kind(learning_curves.gap_over_training, learning_curves.needs, "any run"),
-    "speed_ratio": Kind(speed.speed_ratio, speed.needs, "DLGN and GLGN with seeds in common"),
+    "speed_ratio": Kind(speed.speed_ratio, fairness.needs, "DLGN and GLGN with seeds in common"),
     "fair_comparison": Kind(fairness.fair_comparison, fairness.needs, "DLGN and GLGN with seeds in common"),
     "time_to_target": Kind(
         survival.time_to_target, robust.needs_dlgn, "DLGN and another method, two seeds in common"
@@ -109,7 +109,9 @@ FIGURES: dict[str, Kind] = {
         most=16,
     ),
     "entropies_by_layer": Kind(entropies.entropies_by_layer, learning_curves.needs, "any run"),
-    "unused_share": Kind(entropies.unused_share, learning_curves.needs, "any run"),
+    "unused_share": Kind(
+        entropies.unused_share, entropies.needs_own_threshold, "a run whose logits start at N(0, 1)"
+    ),
     "unused_threshold": Kind(entropies.unused_threshold, learning_curves.needs, "any run"),
     "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
     "constant_gates": Kind(gates.constant_gates, gates.needs_temperatures, "a method at two temperatures"),

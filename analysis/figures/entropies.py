@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from analysis import paper_values
 from analysis.collect import ENTROPY_BINS
 from analysis.conditions import Setting
+from analysis.figures import learning_curves
 from analysis.figures.panels import (
     cited_handle,
     count_axis,
@@ -33,6 +34,7 @@ from analysis.figures.panels import (
 from analysis.statistics import mean_interval
 from analysis.style import NEUTRAL, method_style
 from analysis.tidy import Tables
+from analysis.unused import by_own_threshold, threshold
 
 _JOINED = 2
 """Bins of the table in one of the heat map: a single one, of gates that are certain, is too thin a line to see."""
@@ -72,6 +74,15 @@ def entropies_by_layer(tables: Tables, found: list[Setting]) -> Figure:
     bar.ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     legend(figure, [Line2D([], [], **_THRESHOLD, label="above it a gate counts as unused")])
     return figure
+
+
+def needs_own_threshold(runs: pd.DataFrame) -> list[Setting]:
+    """Settings whose recorded unused shares, which alone are there along training, are those of tables and claims."""
+    return [
+        setting
+        for setting in learning_curves.needs(runs)
+        if all(by_own_threshold(condition) for condition in setting.conditions.values())
+    ]
 
 
 def unused_share(tables: Tables, found: list[Setting]) -> Figure:
@@ -121,7 +132,7 @@ def unused_threshold(tables: Tables, found: list[Setting]) -> Figure:
         first = setting.conditions[shown[0]]
         initial = _shares_above(tables.entropies, first, "initial", setting.depth).mean(0)
         axes.plot(edges, initial, color=NEUTRAL, linestyle=":")
-        axes.axvline(first["unused_threshold"].mean(), **_THRESHOLD)
+        axes.axvline(threshold(first), **_THRESHOLD)
         axes.set_xlabel("entropy threshold (nats)")
         axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
         percent_axis(axes.yaxis)
@@ -143,7 +154,7 @@ def _draw_histograms(panel: Axes, entropies: pd.DataFrame, condition: pd.DataFra
     start = initial.sum(1, keepdims=True)  # all layers: they start alike
     for x, counts in (([left, right], start), (np.arange(depth + 1) + 0.5, final)):
         drawn = panel.pcolormesh(x, edges, _mean_shares(counts).T, **look)
-    panel.axhline(condition["unused_threshold"].mean(), **_THRESHOLD)
+    panel.axhline(threshold(condition), **_THRESHOLD)
     panel.set_ylim(0, edges[-1])
     panel.set_xlabel("layer (1 reads the input)")
     panel.grid(False)

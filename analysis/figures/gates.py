@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import comparisons
-from analysis.conditions import Setting, conditions, settings
+from analysis.conditions import Setting, by_temperature, settings
 from analysis.figures.panels import (
     grid,
     layer_axis,
@@ -53,7 +53,7 @@ def needs_temperatures(runs: pd.DataFrame) -> list[Setting]:
     return [
         setting
         for setting in settings(runs)
-        if any(len(_by_temperature(setting, method)) >= 2 for method in shown_methods([setting]))
+        if any(len(by_temperature(setting, method)) >= 2 for method in shown_methods([setting]))
     ]
 
 
@@ -82,12 +82,14 @@ def constant_gates(tables: Tables, found: list[Setting]) -> Figure:
     """Share of constant gates against the temperature of training: in the last layer, and in all."""
     figure, axes = grid(len(found), 2, height=2.0)
     for row, setting in zip(axes, found, strict=True):
-        shown = {method: _by_temperature(setting, method) for method in shown_methods([setting])}
+        shown = {method: by_temperature(setting, method) for method in shown_methods([setting])}
         for number, (method, parts) in enumerate(shown.items()):
             x = np.array(list(parts)) * _SHIFT ** (number - (len(shown) - 1) / 2)
             # By temperature (2, seeds): in the last layer, in all.
             shares = [constant_shares(tables.gates, part) for part in parts.values()]
-            learnt = [_has_learnt(tables.history, part, setting.dataset) for part in parts.values()]
+            learnt = [
+                comparisons.has_learnt(tables.history, part, setting.dataset) for part in parts.values()
+            ]
             for place, panel in enumerate(row):
                 points = [mean_interval(both[place]) for both in shares]
                 _draw_points(panel, x, points, learnt, method_style(method))
@@ -122,21 +124,6 @@ def _constant_share(rows: pd.DataFrame, run_ids: Iterable[str]) -> np.ndarray:
     counts = pd.DataFrame({"constant": constant, "all": rows["count"]})
     totals = counts.groupby(rows["run_id"], observed=True).sum().loc[list(run_ids)]
     return (totals["constant"] / totals["all"]).to_numpy()
-
-
-def _has_learnt(history: pd.DataFrame, condition: pd.DataFrame, dataset: str) -> bool:
-    """By train-mode accuracy at the end, as for the claims on gap and unused share."""
-    reached = comparisons.finals(history, condition, "test_accuracy_train_mode").mean()
-    return reached >= comparisons.learnt_accuracy(dataset)
-
-
-def _by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:
-    """temperature -> the condition of a method at it: of most seeds, then of the longest budget."""
-    runs = setting.runs[setting.runs["method"] == method]
-    parts = sorted(conditions(runs), key=lambda part: (len(part), part["iterations"].iloc[0]))
-    # Where one temperature has several, the last stands.
-    found = {float(part["temperature"].iloc[0]): part for part in parts}
-    return dict(sorted(found.items()))
 
 
 def _draw_families(panel: Axes, rows: pd.DataFrame) -> None:

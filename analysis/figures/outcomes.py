@@ -79,8 +79,7 @@ def outcomes(tables: Tables, setting: Setting, condition: pd.DataFrame) -> tuple
     """Final discrete accuracy, gap in points, iterations to the target."""
     accuracy = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
     gap = 100 * comparisons.end_gaps(tables.history, condition)
-    train_mode = comparisons.finals(tables.history, condition, "test_accuracy_train_mode")
-    learnt = bool(train_mode.mean() >= comparisons.learnt_accuracy(setting.dataset))
+    learnt = comparisons.has_learnt(tables.history, condition, setting.dataset)
     return (
         Point(*map(float, mean_interval(accuracy))),
         Point(*map(float, mean_interval(gap)), learnt=learnt),

@@ -1,7 +1,6 @@
 """How much sooner GLGN gets to an accuracy than DLGN, for every accuracy that either reaches once it has learnt."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -9,7 +8,7 @@ from matplotlib.patches import Patch
 
 from analysis import comparisons, paper_values
 from analysis.comparisons import Curves
-from analysis.conditions import Setting, comparable, settings, shared_seeds
+from analysis.conditions import Setting, shared_seeds
 from analysis.figures.panels import cited_handle, legend, log_axis, panel_row, percent_axis, setting_title
 from analysis.style import BAND, NEUTRAL, PAGE, STAR, method_style
 from analysis.tidy import Tables
@@ -17,11 +16,6 @@ from analysis.tidy import Tables
 TARGET_STEP = 0.01
 _LINES = {"iterations": "-", "seconds": "--"}
 _BOUND = {"markersize": 3, "markeredgewidth": 0.6, "linestyle": "none"}
-
-
-def needs(runs: pd.DataFrame) -> list[Setting]:
-    """Settings where DLGN and GLGN share seeds."""
-    return [s for s in comparable(settings(runs)) if shared_seeds(s.conditions["dlgn"], s.conditions["glgn"])]
 
 
 def speed_ratio(tables: Tables, found: list[Setting]) -> Figure:

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import paper_values
-from analysis.conditions import Setting, conditions, settings
+from analysis.conditions import Setting, by_temperature, settings
 from analysis.figures.outcomes import (
     NOISES,
     Point,
@@ -56,10 +56,7 @@ def temperature_sweep(tables: Tables, found: list[Setting]) -> Figure:
     figure, axes = grid(len(found), 3, height=_ROW_HEIGHT, share_y=False)
     drawn: list[Point] = []
     for row, setting in zip(axes, found, strict=True):
-        swept = {
-            method: _by_temperature(setting.runs[setting.runs["method"] == method])
-            for method in _swept_methods(setting)
-        }
+        swept = {method: by_temperature(setting, method) for method in _swept_methods(setting)}
         for (method, parts), shift in zip(swept.items(), dodges(len(swept)), strict=True):
             measured = [outcomes(tables, setting, condition) for condition in parts.values()]
             for panel, points in zip(row, zip(*measured, strict=True), strict=True):
@@ -134,20 +131,6 @@ def _noise_text(condition: pd.DataFrame) -> str:
     """gumbel; gumbel, ST"""
     first = condition.iloc[0]
     return f"{first['noise']}, ST" if first["straight_through"] else first["noise"]
-
-
-def _by_temperature(runs: pd.DataFrame) -> dict[float, pd.DataFrame]:
-    """temperature -> its condition of most seeds, then of the longest budget."""
-    found: dict[float, pd.DataFrame] = {}
-    for part in conditions(runs):
-        temperature = float(part["temperature"].iloc[0])
-        other = found.get(temperature)
-        if other is None or (len(part), part["iterations"].iloc[0]) > (
-            len(other),
-            other["iterations"].iloc[0],
-        ):
-            found[temperature] = part
-    return dict(sorted(found.items()))
 
 
 def _swept_methods(setting: Setting) -> list[str]:

@@ -91,12 +91,12 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
 def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple[int, LogicNetwork]]:
     """(iteration, network) at the moments asked for, in order."""
     if moments == "all":
-        network = copy_network(trained.network)
-        for iteration, logits in read_snapshots(directory).items():
+        network, snapshots = copy_network(trained.network), read_snapshots(directory)
+        for iteration, logits in snapshots.items():
             set_logits(network, list(logits))
             network.estimator = estimator_at(trained.run, iteration)
             yield iteration, network
-    if moments == "ends":
+    if moments == "ends" or (moments == "all" and not snapshots):
         yield 0, build_network(trained.run, trained.network.inputs)
     yield int(trained.network.iteration), trained.network
 
