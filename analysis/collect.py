@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.records import HISTORY_COLUMNS, LAYER_COLUMNS, Record, layer_column, layers, read_record
+from analysis.records import (
+    GRADIENT_COLUMNS,
+    HISTORY_COLUMNS,
+    LAYER_COLUMNS,
+    Record,
+    layer_column,
+    layers,
+    read_record,
+)
 from analysis.tidy import TABLES
 from lgn.errors import LgnError
 from lgn.gates import NAMES
@@ -123,15 +131,16 @@ def history_rows(record: Record) -> dict[str, Iterable]:
 
 
 def layer_rows(record: Record) -> dict[str, Iterable]:
-    """Columns of layers.csv: run_id, iteration, layer and LAYER_COLUMNS; a row an evaluation and layer."""
+    """Columns of layers.csv: run_id, iteration, layer LAYER_COLUMNS and GRADIENT_COLUMNS; a row an evaluation and layer."""
     numbers = layers(record.run["settings"]["depth"])
-    names = [layer_column(name, layer) for name in LAYER_COLUMNS for layer in numbers]
-    values = record.history[names].to_numpy(float).reshape(-1, len(LAYER_COLUMNS), len(numbers))
+    columns = (*LAYER_COLUMNS, *GRADIENT_COLUMNS)
+    names = [layer_column(name, layer) for name in columns for layer in numbers]
+    values = record.history[names].to_numpy(float).reshape(-1, len(columns), len(numbers))
     return {
         "run_id": itertools.repeat(record.run["run_id"]),
         "iteration": np.repeat(record.history["iteration"].to_numpy(), len(numbers)),
         "layer": np.tile(numbers, len(values)),
-    } | {name: values[:, index].ravel() for index, name in enumerate(LAYER_COLUMNS)}
+    } | {name: values[:, index].ravel() for index, name in enumerate(columns)}
 
 
 def gate_rows(record: Record) -> dict[str, Iterable]:

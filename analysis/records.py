@@ -50,6 +50,8 @@ HISTORY_COLUMNS = (
     "gate_change_share",
 )
 LAYER_COLUMNS = ("entropy_q05", "entropy_q50", "entropy_q95", "unused_share")
+GRADIENT_COLUMNS = ("gradient_rms", "below_epsilon_share")
+"""Of every layer too, but empty where Adam has taken no step, and absent from records older than these columns."""
 _OFTEN_EMPTY = ("loss", "gate_change_share") + tuple(f"validation_accuracy_{mode}" for mode in MODES)
 _GATE_ARRAYS = {"counts": 16, "entropies": None, "initial_entropies": None}
 
@@ -139,11 +141,13 @@ def read_history(path: Path, depth: int, diverged: bool = False) -> pd.DataFrame
         )
     if history.empty:
         raise LgnError(f"{path}: has no rows; allowed: at least one evaluation")
-    history = history[needed]
+    gradient = [layer_column(name, layer) for name in GRADIENT_COLUMNS for layer in layers(depth)]
+    history = history.reindex(columns=[*needed, *gradient])
+    needed = [*needed, *gradient]
     text = [name for name, kind in history.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]
     if text:
         raise LgnError(f"{path}: column {text[0]}: holds text; allowed: numbers")
-    empty = np.isnan(history.to_numpy(float)) & ~np.isin(needed, _OFTEN_EMPTY)
+    empty = np.isnan(history.to_numpy(float)) & ~np.isin(needed, (*_OFTEN_EMPTY, *gradient))
     if diverged:
         empty[-1] &= ~np.array([name.startswith(("entropy_", "unused_share")) for name in needed])
     if empty.any():

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
-from lgn.methods import METHODS, Estimator, method_name
+from lgn.methods import METHODS, Estimator, OptimizerSettings, method_name
 
 MOST_IMAGES = 10**9
 """More than any data set has; without a bound, a number of any length would go on into ids and files."""
@@ -102,8 +102,25 @@ class Run(BaseModel):
         ),
     ]
     optimizer: Annotated[
-        Literal["adam", "sgd"], Field(description="Adam with torch's defaults, or plain gradient descent")
+        Literal["adam", "adam_inside", "sgd"],
+        Field(description="Adam with torch's betas, the same with epsilon inside the root, or plain descent"),
     ] = "adam"
+    epsilon: Annotated[
+        float,
+        Field(
+            ge=1e-30,
+            le=1,
+            description="Adam's epsilon, below which a gradient's size shortens its step (1e-8: torch's)",
+        ),
+    ] = 1e-8
+    loss_scale: Annotated[
+        float,
+        Field(
+            ge=1e-12,
+            le=1e12,
+            description="factor on the loss that is differentiated, not on the one recorded",
+        ),
+    ] = 1.0
     learning_rate: Annotated[float, Field(gt=0, le=1e6, description="learning rate of the optimizer")] = 0.01
     batch_size: Annotated[int, Field(ge=1, le=2**20, description="images a training step")] = 128
     training_labels: Annotated[
@@ -125,6 +142,12 @@ class Run(BaseModel):
     train_evaluation_images: Annotated[
         int, Field(ge=1, description="training images, at most, that train accuracy is measured on")
     ] = 10_000
+    test_evaluation_images: Annotated[
+        int | None,
+        Field(
+            ge=1, description="test images, at most, that rows of history before the last measure; null: all"
+        ),
+    ] = None
     seed: Annotated[
         int,
         Field(
@@ -157,6 +180,10 @@ class Run(BaseModel):
                     )
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
+        if self.optimizer == "sgd" and self.epsilon != 1e-8:
+            raise ValueError(
+                f"epsilon: {self.epsilon:g} with optimizer sgd, which has none; allowed: to leave it out"
+            )
         if self.evaluations > self.iterations + 1:
             raise ValueError(
                 f"evaluations: {_shown(self.evaluations)}; allowed: at most iterations + 1 = {self.iterations + 1}"
@@ -176,6 +203,10 @@ class Run(BaseModel):
         return Estimator(
             self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype
         )
+
+    @property
+    def optimizer_settings(self) -> OptimizerSettings:
+        return OptimizerSettings(self.learning_rate, self.optimizer, self.epsilon, self.loss_scale)
 
     @property
     def hash(self) -> str:

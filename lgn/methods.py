@@ -1,5 +1,6 @@
 """The training methods by name: what they stand for, what legends call them, and what an estimator is."""
 
+import math
 from dataclasses import dataclass
 
 METHODS = {
@@ -30,6 +31,45 @@ class Estimator:
     straight_through: bool
     grad_factor: float = 1.0
     gradient_dtype: str = "float32"
+
+
+BETA_1, BETA_2 = 0.9, 0.999
+"""Adam's, and torch's defaults."""
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How a step changes the logits. optimizer: "adam", "adam_inside" (epsilon inside the root) or "sgd".
+
+    Adam's step is learning_rate * m / (sqrt(v) + epsilon), m and v being the bias-corrected moments; adam_inside
+    divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are plain descent at learning_rate / epsilon.
+    loss_scale: factor on the loss that is differentiated; Adam is invariant when it and epsilon grow together.
+    """
+
+    learning_rate: float
+    optimizer: str = "adam"
+    epsilon: float = 1e-8
+    loss_scale: float = 1.0
+
+    @property
+    def inner_scale(self) -> float:
+        """A power of two, at least 1, that brings epsilon to 2**-50 or above.
+
+        Gradients of epsilon's size then have squares that float32 holds as normal numbers. The kernels multiply loss
+        and epsilon by it. That changes the exponents of Adam's arithmetic and nothing else: exact, unless numbers
+        overflow.
+        """
+        return 2.0 ** max(0, -50 - math.floor(math.log2(self.epsilon)))
+
+    @property
+    def gradient_scale(self) -> float:
+        """What the gradients are multiplied by inside."""
+        return self.loss_scale * self.inner_scale
+
+    @property
+    def scaled_epsilon(self) -> float:
+        """epsilon beside gradients that are scaled so."""
+        return self.epsilon * self.inner_scale
 
 
 def method_name(noise: str, straight_through: bool) -> str:

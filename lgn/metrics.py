@@ -1,10 +1,12 @@
 """What is measured of a network, as pure functions on arrays (definitions: docs/metrics.md)."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from lgn.gates import GATES
+from lgn.methods import BETA_2, OptimizerSettings
 
 UNUSED_QUANTILE = 0.01
 """The paper takes its entropy threshold "from the entropy at initialisation": ours is this quantile of them."""
@@ -58,6 +60,30 @@ def entropy_columns(neuron_entropies: np.ndarray, threshold: float) -> dict[str,
             row[f"entropy_q{round(100 * q):02d}_layer{number:02d}"] = float(np.quantile(layer, q))
         row[f"unused_share_layer{number:02d}"] = unused_share(layer, threshold)
     return row
+
+
+def gradient_columns(
+    squared_gradients: Iterable[np.ndarray], steps: int, settings: OptimizerSettings, depth: int
+) -> dict[str, float]:
+    """History columns of the gradients that Adam has seen, by layer: their size, and how many are below epsilon.
+
+    squared_gradients: each layer's second moment (width, 16) as the engine keeps it after so many steps; none for
+    an optimizer without moments. gradient_rms: the root of the mean over a layer's logits of the bias-corrected moment;
+    below_epsilon_share: the share of logits for which the root of their own is below epsilon. Gradients are those
+    of loss_scale times the loss; where their squares are below float32's smallest, they count as 0. NaN before the
+    first step, and without moments.
+    """
+    columns = {}
+    squares = iter(squared_gradients) if steps else iter(())
+    for layer in range(1, depth + 1):
+        rms = below = math.nan
+        if (square := next(squares, None)) is not None:
+            size = np.sqrt(square.astype(np.float64) / (1 - BETA_2**steps)) / settings.inner_scale
+            rms = float(np.sqrt(np.mean(size**2)))
+            below = float(np.mean(size < settings.epsilon))
+        columns[f"gradient_rms_layer{layer:02d}"] = rms
+        columns[f"below_epsilon_share_layer{layer:02d}"] = below
+    return columns
 
 
 def evaluation_schedule(iterations: int, evaluations: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def _train_together(
     dataset, encoder = read_data(one, data_dir)
     warm_up(one, execution)
     networks = [build_network(run, inputs=encoder.size) for run in several]
-    engines = gang_engines(networks, encoder, one.learning_rate, device)
+    engines = gang_engines(networks, encoder, one.optimizer_settings, device)
 
     def train_member(engine, run: Run, directory: Path) -> None:
         try:

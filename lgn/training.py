@@ -73,11 +73,10 @@ def _engine(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Exe
     return make_engine(
         network,
         encoder,
-        run.learning_rate,
+        run.optimizer_settings,
         execution.backend,
         execution.device,
         execution.threads,
-        run.optimizer,
     )
 
 
@@ -263,7 +262,7 @@ class _Training:
             self._evaluate()
         for target in self.schedule[self.schedule > self.history[-1]["iteration"]]:
             in_budget = self._train_to(int(target))
-            row = self._evaluate()
+            row = self._evaluate(last=not in_budget or target == self.run.iterations)
             # Straight-through activations are bits whatever the logits are: NaN logits show in their entropies alone.
             if not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"])):
                 status = "diverged"
@@ -366,11 +365,13 @@ class _Training:
         total, count = self.engine.take_losses()
         self.loss_sum, self.loss_count = self.loss_sum + total, self.loss_count + count
 
-    def _evaluate(self) -> dict[str, float]:
+    def _evaluate(self, last: bool = False) -> dict[str, float]:
         """Appends a row to the history, outside the training clock."""
         self._set_temperature(int(self.network.iteration))
         # First, because it may leave: nothing of this evaluation is in a checkpoint then.
-        accuracies = accuracy_columns(self.engine, self.run.estimator, self.splits, self._leave_if_asked)
+        accuracies = accuracy_columns(
+            self.engine, self.run.estimator, self._evaluated_splits(last), self._leave_if_asked
+        )
         before = self.gates
         self._measure_gates()
         self._take_losses()
@@ -383,12 +384,26 @@ class _Training:
         self.loss_sum, self.loss_count = 0.0, 0
         row |= accuracies
         row |= metrics.entropy_columns(self.entropies, self.unused_threshold)
+        row |= metrics.gradient_columns(
+            (square.detach().cpu().numpy() for square in self.engine.squared_gradients()),
+            row["iteration"],
+            self.run.optimizer_settings,
+            self.run.depth,
+        )
         row["gate_change_share"] = float((self.gates != before).mean()) if self.history else math.nan
         self.history.append(row)
         if row["iteration"] in self.snapshot_iterations:
             self.snapshots[row["iteration"]] = torch.stack([x.detach().cpu() for x in self.network.logits])
         self.progress(row["iteration"], row)
         return row
+
+    def _evaluated_splits(self, last: bool) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The splits, of the test images the first test_evaluation_images only, but for the last row."""
+        count = self.run.test_evaluation_images
+        if count is None or last:
+            return self.splits
+        images, labels = self.splits["test"]
+        return self.splits | {"test": (images[:count], labels[:count])}
 
     def _measure_gates(self) -> None:
         """entropies (depth, width) float64 and gates (depth, width) uint8, a layer at a time: logits are large."""

@@ -14,7 +14,7 @@ from lgn.config import Execution, parse_run
 from lgn.controls import batch_labels, temperature_at, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.probes.record import probe_record
 from lgn.seeds import train_seeds
 from lgn.stopping import Stopped
@@ -108,7 +108,7 @@ def test_plain_descent_is_torchs(backend, straight_through):
         pytest.importorskip("triton")
     estimator = Estimator("gumbel", 0.5, straight_through)
     ours, reference = (
-        make_engine(network(estimator), LEVELS, 20.0, name, "cpu", optimizer="sgd")
+        make_engine(network(estimator), LEVELS, OptimizerSettings(20.0, "sgd"), name, "cpu")
         for name in (backend, "torch")
     )
     before = [logits.detach().clone() for logits in reference.network.logits]
@@ -132,7 +132,8 @@ def test_an_estimator_set_between_steps_counts_in_the_kernels(backend, estimator
     """What annealing relies on."""
     pytest.importorskip(backend)
     ours, reference = (
-        make_engine(network(estimator), LEVELS, 0.01, name, "cpu") for name in (backend, "torch")
+        make_engine(network(estimator), LEVELS, OptimizerSettings(0.01), name, "cpu")
+        for name in (backend, "torch")
     )
     for step, temperature in enumerate((1.0, 0.5, 0.2)):
         for engine in (ours, reference):

@@ -15,7 +15,7 @@ from lgn.config import Execution, parse_run
 from lgn.data import Dataset, Split
 from lgn.errors import LgnError
 from lgn.kernels import resolve
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.seeds import train_seeds
 from lgn.training import train
@@ -84,7 +84,7 @@ def gang(count=2):
         )
         for seed in range(count)
     ]  # fmt: skip
-    return gang_engines(networks, LEVELS, 0.01, TRITON.device)
+    return gang_engines(networks, LEVELS, OptimizerSettings(0.01), TRITON.device)
 
 
 def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):

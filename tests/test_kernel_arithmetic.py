@@ -17,7 +17,7 @@ from lgn.kernels import make_engine
 from lgn.kernels.numba_math import NOISE_CODES, exp, log, noise_of, softmax, uniforms, update_neurons
 from lgn.kernels.numba_memory import load, store, store_totals
 from lgn.kernels.numba_simd import inlined
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 
 LEVELS = np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axis=1)
@@ -28,7 +28,7 @@ def engine(estimator, backend="numba", width=30, depth=3, **overrides):
         inputs=LEVELS.size, classes=10, depth=depth, width=width, wiring="random", init="gaussian", init_scale=1.0,
         init_bias=0.0, group_temperature=2.0, estimator=estimator, seed=0,
     )  # fmt: skip
-    return make_engine(LogicNetwork(**keys | overrides), LEVELS, 0.01, backend, "cpu")
+    return make_engine(LogicNetwork(**keys | overrides), LEVELS, OptimizerSettings(0.01), backend, "cpu")
 
 
 def images(count, seed=0):
@@ -107,7 +107,8 @@ def test_softmax_takes_the_first_of_equals_and_keeps_nan():
     assert np.isnan(record[48:]).all()
 
 
-def test_adam_is_torchs():
+@pytest.mark.parametrize("epsilon", [1e-8, 0.1, 3.0])
+def test_adam_is_torchs(epsilon):
     """Ten steps under random sums against torch.optim.Adam on the same gradients in float64."""
     generator = np.random.default_rng(0)
     record = np.zeros(64, np.float32)
@@ -115,7 +116,7 @@ def test_adam_is_torchs():
     record[48:] = torch.softmax(torch.from_numpy(record[:16]), -1)
     weights = record[48:].astype(np.float64)
     z = torch.tensor(record[:16], dtype=torch.float64, requires_grad=True)
-    adam = torch.optim.Adam([z], lr=0.01)
+    adam = torch.optim.Adam([z], lr=0.01, eps=epsilon)
     for step in range(1, 11):
         sums = generator.standard_normal(4).astype(np.float32)
         value = COEFFICIENTS @ sums.astype(np.float64)
@@ -129,6 +130,7 @@ def test_adam_is_torchs():
             np.float32(2),
             np.float32(0.01 / (1 - 0.9**step)),
             np.float32((1 - 0.999**step) ** -0.5),
+            np.float32(epsilon),
         )
         np.testing.assert_allclose(record[:16], z.detach().numpy(), rtol=1e-5, atol=1e-6)
 

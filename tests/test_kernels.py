@@ -13,7 +13,7 @@ from lgn.errors import LgnError
 from lgn.gates import GATES, TRUTH_TABLE
 from lgn.kernels import make_engine, resolve
 from lgn.kernels.numba_threads import meet
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import gumbel, uniforms
 
@@ -45,7 +45,7 @@ def bits_of(pixels):
 
 
 def engine(backend, estimator, **overrides):
-    return make_engine(network(estimator, **overrides), LEVELS, 0.01, backend, "cpu")
+    return make_engine(network(estimator, **overrides), LEVELS, OptimizerSettings(0.01), backend, "cpu")
 
 
 def autograd_gradients(estimator, pixels, labels, **overrides):
@@ -156,7 +156,7 @@ def test_parameters_are_the_records_and_loading_sets_them():
     fresh.network.noise_seed = trained.network.noise_seed
     for layer in range(3):
         fresh.network.wiring(layer)[:] = trained.network.wiring(layer)
-    fresh = make_engine(fresh.network, LEVELS, 0.01, "numba", "cpu")
+    fresh = make_engine(fresh.network, LEVELS, OptimizerSettings(0.01), "numba", "cpu")
     fresh.network.load_state_dict(trained.network.state_dict())
     fresh.load_optimizer_state(trained.optimizer_state())
     for step in range(3, 6):
@@ -202,7 +202,9 @@ def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, strai
     """More threads than cores among them, so that waiting threads are put off and on."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     alone = engine("numba", estimator, width=width)
-    team = make_engine(network(estimator, width=width), LEVELS, 0.01, "numba", "cpu", threads)
+    team = make_engine(
+        network(estimator, width=width), LEVELS, OptimizerSettings(0.01), "numba", "cpu", threads
+    )
     for step in range(4):
         for trained in (alone, team):
             trained.step(*images(batch, step))
@@ -218,7 +220,7 @@ def test_threads_that_wait_for_an_interrupted_one_are_let_go():
     """As when a signal comes between handing the others their parts and beginning one's own."""
     estimator = Estimator("gumbel", 0.5, True)
     alone = engine("numba", estimator)
-    team = make_engine(network(estimator), LEVELS, 0.01, "numba", "cpu", 3)
+    team = make_engine(network(estimator), LEVELS, OptimizerSettings(0.01), "numba", "cpu", 3)
 
     def part(thread):
         if thread == 0:

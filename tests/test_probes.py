@@ -17,7 +17,7 @@ from lgn.evaluation import mode_scores
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
 from lgn.kernels import make_engine
 from lgn.kernels.module import accelerate
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
 from lgn.probes import class_gates, common, curvature, hessian, lemma, perturbation, surface, taylor
@@ -321,7 +321,7 @@ SURFACE = dict(split="test", images=100)
 
 
 def engine_accuracies(network, splits, split="test"):
-    engine = make_engine(common.copy_network(network), ENCODER, 0.0, "torch", "cpu")
+    engine = make_engine(common.copy_network(network), ENCODER, OptimizerSettings(0.0), "torch", "cpu")
     pixels, labels = splits[split]
     return [
         accuracy(mode_scores(engine, network.estimator, pixels, mode), labels)

@@ -28,7 +28,7 @@ from lgn.gates import COEFFICIENTS
 from lgn.kernels import make_engine, triton_gang, triton_launch, triton_math, triton_memory
 from lgn.kernels.triton_engine import TritonEngine
 from lgn.kernels.triton_gang import TritonGang
-from lgn.methods import MODES, Estimator
+from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import NOISES, layer_key, uniforms
 
@@ -63,11 +63,11 @@ def network(estimator, width=30, depth=3, seed=0, **overrides):
 
 
 def engine(estimator, **overrides):
-    return TritonEngine(network(estimator, **overrides), LEVELS, 0.01, DEVICE)
+    return TritonEngine(network(estimator, **overrides), LEVELS, OptimizerSettings(0.01), DEVICE)
 
 
 def torch_engine(estimator, **overrides):
-    return make_engine(network(estimator, **overrides), LEVELS, 0.01, "torch", "cpu")
+    return make_engine(network(estimator, **overrides), LEVELS, OptimizerSettings(0.01), "torch", "cpu")
 
 
 def images(count, seed=0):
@@ -191,7 +191,7 @@ def test_gradients_with_uneven_readers_and_twenty_classes(estimator):
         one.wiring(2)[:, 50:] = 13
     scores = reference(bits_of(pixels))
     torch.nn.functional.cross_entropy(scores, torch.from_numpy(labels)).backward()
-    trained = TritonEngine(trained, LEVELS, 0.01, DEVICE)
+    trained = TritonEngine(trained, LEVELS, OptimizerSettings(0.01), DEVICE)
     trained.step(pixels, labels)
     assert_gradients(first_step_gradients(trained), [logits.grad for logits in reference.logits])
 
@@ -332,7 +332,7 @@ def test_a_gang_trains_each_network_as_it_would_alone(estimator):
     alone[1].network.iteration += 5
     together = [network(estimator, seed=seed) for seed in (3, 4)]
     together[1].iteration += 5
-    gang = TritonGang(together, LEVELS, 0.01, DEVICE)
+    gang = TritonGang(together, LEVELS, OptimizerSettings(0.01), DEVICE)
     for step in range(2):
         batches = [images(20, seed=(step, seed)) for seed in (3, 4)]
         for one, batch in zip(alone, batches, strict=True):
@@ -353,7 +353,12 @@ def test_a_gang_trains_each_network_as_it_would_alone(estimator):
 
 def test_a_gang_takes_networks_of_one_shape_only():
     with pytest.raises(LgnError, match="width"):
-        TritonGang([network(BOTH_PATHS[0]), network(BOTH_PATHS[0], width=40)], LEVELS, 0.01, DEVICE)
+        TritonGang(
+            [network(BOTH_PATHS[0]), network(BOTH_PATHS[0], width=40)],
+            LEVELS,
+            OptimizerSettings(0.01),
+            DEVICE,
+        )
 
 
 @pytest.mark.parametrize("straight_through", [True, False])
@@ -503,7 +508,7 @@ def compile_all_kernels():
         (Estimator("logistic", 0.3, True, 1.5, "bfloat16"), 300),
         (Estimator("uniform", 0.3, False, 1.5, "bfloat16"), 40),
     ):
-        gang = TritonGang([network(estimator, width=640, depth=4)], LEVELS, 0.01, "cpu")
+        gang = TritonGang([network(estimator, width=640, depth=4)], LEVELS, OptimizerSettings(0.01), "cpu")
         pixels, labels = images(batch)
         gang.step(pixels[None], labels[None])
         if batch == 128:

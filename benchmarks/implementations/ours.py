@@ -5,11 +5,12 @@ import itertools
 from benchmarks.cases import Case, build_network, levels, random_batches
 from benchmarks.measure import Step
 from lgn.kernels import Engine, make_engine
+from lgn.methods import OptimizerSettings
 
 
 def build_engine(case: Case, method: str, backend: str) -> Engine:
     return make_engine(
-        build_network(case, method), levels(case), 0.01, backend, case.device, threads=case.threads
+        build_network(case, method), levels(case), OptimizerSettings(0.01), backend, case.device, case.threads
     )
 
 

@@ -5,12 +5,14 @@ Each is a class with the Engine's methods; the same seed gives the same wiring, 
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from lgn.errors import LgnError
+from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 BACKENDS = ("auto", "torch", "numba", "triton")
@@ -27,6 +29,7 @@ class Engine(Protocol):
 
     name: str
     device: str
+    optimizer: OptimizerSettings
     together: int
     waited: float
 
@@ -43,10 +46,16 @@ class Engine(Protocol):
         """Returns when all work handed to the device is done."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; nothing for plain descent."""
+        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; nothing for plain descent.
+
+        They are those of gradients times optimizer.gradient_scale.
+        """
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
         """Takes the moments back; the step count is network.iteration."""
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        """Adam's second moment of each layer (width, 16) as kept, of gradients times optimizer.gradient_scale."""
 
 
 @runtime_checkable
@@ -65,13 +74,12 @@ class KernelEngine(Engine, Protocol):
 def make_engine(
     network: LogicNetwork,
     thresholds: np.ndarray,
-    learning_rate: float,
+    optimizer: OptimizerSettings,
     backend: str = "auto",
     device: str = "auto",
     threads: int = 1,
-    optimizer: str = "adam",
 ) -> Engine:
-    """The engine for this network. threads: of the numba backend; torch has its own setting. optimizer: adam or sgd.
+    """The engine for this network. threads: of the numba backend; torch has its own setting.
 
     Raises LgnError for a backend or device that cannot run here.
     """
@@ -79,25 +87,23 @@ def make_engine(
     if backend == "numba":
         from lgn.kernels.numba_engine import NumbaEngine
 
-        engine = NumbaEngine(network, thresholds, learning_rate, threads)
-        return _descending(engine, learning_rate, optimizer)
+        return _with_optimizer(NumbaEngine(network, thresholds, optimizer, threads))
     if backend == "triton":
         from lgn.kernels.triton_engine import TritonEngine
 
-        engine = TritonEngine(network, thresholds, learning_rate, device)
-        return _descending(engine, learning_rate, optimizer)
+        return _with_optimizer(TritonEngine(network, thresholds, optimizer, device))
     from lgn.kernels.reference import ReferenceEngine
 
-    return ReferenceEngine(network, thresholds, learning_rate, device, optimizer)
+    return ReferenceEngine(network, thresholds, optimizer, device)
 
 
-def _descending(engine: KernelEngine, learning_rate: float, optimizer: str) -> Engine:
+def _with_optimizer(engine: KernelEngine) -> Engine:
     """The engine with the optimizer asked for: kernels have Adam fused in."""
-    if optimizer == "adam":
+    if engine.optimizer.optimizer == "adam":
         return engine
-    from lgn.kernels.gradient_descent import GradientDescent
+    from lgn.kernels.unfused import Unfused
 
-    return GradientDescent(engine, learning_rate)
+    return Unfused(engine, engine.optimizer)
 
 
 def resolve(backend: str, device: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ A small network leaves most of a GPU idle and a launch costs as much for ten net
 
 import threading
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,14 +13,15 @@ import torch
 
 from lgn.errors import LgnError
 from lgn.kernels.triton_gang import TritonGang
+from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 
 def gang_engines(
-    networks: list[LogicNetwork], thresholds: np.ndarray, learning_rate: float, device: str
+    networks: list[LogicNetwork], thresholds: np.ndarray, optimizer: OptimizerSettings, device: str
 ) -> list["GangEngine"]:
     """An engine for each of these networks, which differ in their seeds only."""
-    meeting = _Meeting(TritonGang(networks, thresholds, learning_rate, device))
+    meeting = _Meeting(TritonGang(networks, thresholds, optimizer, device))
     return [GangEngine(meeting, member, network, device) for member, network in enumerate(networks)]
 
 
@@ -30,7 +32,7 @@ class GangEngine:
 
     def __init__(self, meeting: "_Meeting", member: int, network: LogicNetwork, device: str):
         self._meeting, self._member = meeting, member
-        self.network, self.device = network, device
+        self.network, self.optimizer, self.device = network, meeting.gang.optimizer, device
         self.together, self.waited = len(meeting.gang.networks), 0.0
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
@@ -57,6 +59,10 @@ class GangEngine:
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
         with self._meeting.turn:
             self._meeting.gang.load_optimizer_state(moments, self._member)
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        with self._meeting.turn:
+            return iter([x.clone() for x in self._meeting.gang.squared_gradients(self._member)])
 
     def leave(self) -> None:
         """Ends this network's training: it keeps its logits, on the CPU, and the others go on without it."""

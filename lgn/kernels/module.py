@@ -5,6 +5,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from lgn.kernels import KernelEngine, make_engine
+from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 
@@ -20,7 +21,7 @@ def accelerate(
     network.compute = network.reference_scores
     if backend != "torch":
         levels = np.zeros((1, network.inputs), np.uint8)  # A bit is a pixel of 0 or 1, above level 0 or not.
-        engine = make_engine(network, levels, 0.0, backend, device, threads)
+        engine = make_engine(network, levels, OptimizerSettings(0.0), backend, device, threads)
         if isinstance(engine, KernelEngine):
             network.compute = _Accelerated(engine)
             for logits in network.logits:

@@ -1,7 +1,7 @@
 """The numba backend: the network's logits live in records that its kernels step through in one pass."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -10,10 +10,11 @@ import torch
 
 from lgn.gates import GATES
 from lgn.kernels import LOSS_UNIT, numba_packed, numba_soft, numba_step
-from lgn.kernels.numba_math import BETA_1, BETA_2, LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
+from lgn.kernels.numba_math import LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
 from lgn.kernels.numba_memory import transpose_block
 from lgn.kernels.numba_simd import kernel
 from lgn.kernels.numba_threads import abandon, new_meeting
+from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
 WORD = 64
@@ -44,8 +45,10 @@ class NumbaEngine:
     device = "cpu"
     together, waited = 1, 0.0
 
-    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, threads: int = 1):
-        self.network, self.learning_rate, self.threads = network, learning_rate, threads
+    def __init__(
+        self, network: LogicNetwork, thresholds: np.ndarray, optimizer: OptimizerSettings, threads: int = 1
+    ):
+        self.network, self.optimizer, self.threads = network, optimizer, threads
         depth, width = network.depth, network.width
         self.records = _zeros((depth, width, RECORD))
         for layer, logits in enumerate(network.logits):
@@ -71,13 +74,14 @@ class NumbaEngine:
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         network, estimator, buffers = self.network, self.network.estimator, self._encoded(pixels)
-        step = int(network.iteration)
+        optimizer, step = self.optimizer, int(network.iteration)
         loss = self._on_threads(
             numba_step.train_step, self._state(estimator.straight_through), self.records, self.first, self.second,
             *self.readers, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
             *self._gradients(len(pixels)), *self._training_sampling(step), f32(estimator.grad_factor),
-            float(network.group_temperature), f32(self.learning_rate / (1 - BETA_1 ** (step + 1))),
-            f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
+            float(network.group_temperature), float(optimizer.gradient_scale),
+            f32(optimizer.learning_rate / (1 - BETA_1 ** (step + 1))), f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
+            f32(optimizer.scaled_epsilon),
         )  # fmt: skip
         self.loss_sum += float(np.rint(loss / LOSS_UNIT)) * LOSS_UNIT
         self.loss_count += 1
@@ -102,7 +106,7 @@ class NumbaEngine:
         self._on_threads(
             numba_step.backward, self._state(estimator.straight_through), self.records, self.first, self.second,
             *self.readers, buffers.inputs, buffers.outputs, class_gradient, gradients,
-            f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, f32(0), f32(0),
+            f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, f32(0), f32(0), f32(0),
         )  # fmt: skip
         return list(torch.from_numpy(logit_gradients))
 
@@ -151,6 +155,9 @@ class NumbaEngine:
         for layer in range(self.network.depth):
             self._view(layer, MOMENT)[:] = moments[f"adam_m.{layer}"]
             self._view(layer, SQUARE)[:] = moments[f"adam_v.{layer}"]
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        return (self._view(layer, SQUARE) for layer in range(self.network.depth))
 
     def _view(self, layer: int, start: int) -> torch.Tensor:
         """(width, 16) view on one part of a layer's records."""

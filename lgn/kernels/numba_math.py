@@ -23,6 +23,7 @@ from lgn.kernels.numba_simd import (
     to_float,
     total,
 )
+from lgn.methods import BETA_1, BETA_2
 from lgn.noise import GOLDEN32, GOLDEN64, MIX_1, MIX_2
 
 f32, u32, u64 = np.float32, np.uint32, np.uint64
@@ -40,9 +41,6 @@ CACHED, AHEAD = 2**20, 8
 
 COLUMNS = np.ascontiguousarray(COEFFICIENTS.T.astype(np.float32))
 """(4, 16): a row holds one coefficient of all gates."""
-
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-"""torch.optim.Adam's defaults."""
 
 _GAUSSIAN_SCALE = math.pi / math.sqrt(6) * math.sqrt(2)
 _LOGISTIC_SCALE = math.sqrt(0.5)
@@ -181,24 +179,27 @@ def logit_gradient(records, record, s, sa, sb, sab, inverse_temperature):
 
 
 @inlined
-def adam(records, record, g, step_size, square_scale):
-    """Adam on one record's logits and moments. Bound by a square root and a division."""
+def adam(records, record, g, step_size, square_scale, epsilon):
+    """Adam on one record's logits and moments. Bound by a square root and a division.
+
+    step_size: learning rate / (1 - beta_1^t); square_scale: (1 - beta_2^t)^(-1/2); epsilon scaled as the gradient is.
+    """
     m = load(records, record + MOMENT) * BETA_1 + g * (1 - BETA_1)
     v = load(records, record + SQUARE) * BETA_2 + g * g * (1 - BETA_2)
     store(records, record + MOMENT, m)
     store(records, record + SQUARE, v)
     z = load(records, record + LOGITS)
-    store(records, record + LOGITS, z - m * step_size / (square_root(v) * square_scale + EPSILON))
+    store(records, record + LOGITS, z - m * step_size / (square_root(v) * square_scale + epsilon))
 
 
 @kernel
-def update_neurons(records, start, stop, sums, inverse_temperature, step_size, square_scale):
+def update_neurons(records, start, stop, sums, inverse_temperature, step_size, square_scale, epsilon):
     """Adam on the records start to stop with sums (chunk, 4) of their outputs' gradients."""
     for j in range(start, stop):
         i, record = 4 * (j - start), j * RECORD
         s, sa, sb, sab = at(sums, i), at(sums, i + 1), at(sums, i + 2), at(sums, i + 3)
         g = logit_gradient(records, record, s, sa, sb, sab, inverse_temperature)
-        adam(records, record, g, step_size, square_scale)
+        adam(records, record, g, step_size, square_scale, epsilon)
 
 
 @kernel
@@ -215,8 +216,8 @@ def write_gradients(records, start, stop, sums, inverse_temperature, logit_gradi
 
 
 @kernel
-def loss_and_gradient(sums, labels, group_temperature, gradient):
-    """Mean cross-entropy of class sums (classes, lanes) float32; writes d loss / d sum; lanes past the labels get 0.
+def loss_and_gradient(sums, labels, group_temperature, scale, gradient):
+    """Mean cross-entropy of class sums (classes, lanes) float32; writes scale * d loss / d sum; 0 past the labels.
 
     NaN for a label outside the classes.
     """
@@ -237,7 +238,7 @@ def loss_and_gradient(sums, labels, group_temperature, gradient):
                 of_label = score
         for c in range(classes):
             target = 1.0 if c == labels[t] else 0.0
-            gradient[c, t] = (gradient[c, t] / norm - target) / (group_temperature * batch)
+            gradient[c, t] = (gradient[c, t] / norm - target) / (group_temperature * batch) * scale
         loss += math.log(norm) - of_label
     gradient[:, batch:] = f32(0)
     return loss / batch

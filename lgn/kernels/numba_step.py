@@ -70,7 +70,7 @@ def forward(
 @kernel
 def backward(
     thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs, class_gradient,
-    gradients, inverse_temperature, grad_factor, logit_gradients, step_size, square_scale,
+    gradients, inverse_temperature, grad_factor, logit_gradients, step_size, square_scale, epsilon,
 ):  # fmt: skip
     """One thread's part of the backward pass of the latest forward.
 
@@ -107,7 +107,9 @@ def backward(
             if logit_gradients.size:
                 write_gradients(records, from_, to, sums, inverse_temperature, logit_gradients)
             else:
-                update_neurons(records, from_, to, sums, inverse_temperature, step_size, square_scale)
+                update_neurons(
+                    records, from_, to, sums, inverse_temperature, step_size, square_scale, epsilon
+                )
         meet(meeting, threads)
     restore_mode(mode)
 
@@ -115,8 +117,8 @@ def backward(
 @kernel
 def train_step(
     thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs, labels, sums,
-    class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature, step_size,
-    square_scale,
+    class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature, gradient_scale,
+    step_size, square_scale, epsilon,
 ):  # fmt: skip
     """One thread's part of sampling, forward, loss, backward and Adam; thread 0 returns the loss."""
     forward(
@@ -125,12 +127,12 @@ def train_step(
     )  # fmt: skip
     loss = 0.0
     if thread == 0:
-        loss = loss_and_gradient(sums, labels, group_temperature, class_gradient)
+        loss = loss_and_gradient(sums, labels, group_temperature, gradient_scale, class_gradient)
     meet(meeting, threads)
     backward(
         thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs,
         class_gradient, gradients, inverse_temperature, grad_factor, np.empty((0, 0, 0), np.float32), step_size,
-        square_scale,
+        square_scale, epsilon,
     )  # fmt: skip
     return loss
 

@@ -1,11 +1,15 @@
 """The torch backend: the network's own forward, autograd and torch's Adam. All other backends are tested against it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from lgn.encoding import encode
 from lgn.kernels import LOSS_UNIT
+from lgn.kernels.optimizers import load_moments, read_moments, torch_optimizer
 from lgn.memory import EVALUATION_IMAGES
+from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 
@@ -19,15 +23,14 @@ class ReferenceEngine:
         self,
         network: LogicNetwork,
         thresholds: np.ndarray,
-        learning_rate: float,
+        optimizer: OptimizerSettings,
         device: str,
-        optimizer: str = "adam",
     ):
         self.network = network.to(device)
         self.device = device
         self.thresholds = torch.from_numpy(thresholds).to(device)
-        kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[optimizer]
-        self.optimizer = kind(network.parameters(), lr=learning_rate)
+        self.optimizer = optimizer
+        self._torch = torch_optimizer(list(network.logits), optimizer)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
 
@@ -35,9 +38,9 @@ class ReferenceEngine:
         self.network.train()
         scores = self.network(self._encode(pixels))
         loss = torch.nn.functional.cross_entropy(scores, torch.from_numpy(labels).to(self.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        self._torch.zero_grad(set_to_none=True)
+        (loss * self.optimizer.gradient_scale).backward()
+        self._torch.step()
         self._loss_sum += torch.round(loss.detach().double() / LOSS_UNIT) * LOSS_UNIT
         self._loss_count += 1
 
@@ -58,22 +61,14 @@ class ReferenceEngine:
             torch.cuda.synchronize(self.device)
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        moments = {}
-        if isinstance(self.optimizer, torch.optim.SGD):
-            return moments
-        for layer, logits in enumerate(self.network.logits):
-            state = self.optimizer.state.get(logits, {})
-            moments[f"adam_m.{layer}"] = state.get("exp_avg", torch.zeros_like(logits)).detach().cpu()
-            moments[f"adam_v.{layer}"] = state.get("exp_avg_sq", torch.zeros_like(logits)).detach().cpu()
-        return moments
+        return read_moments(self._torch, list(self.network.logits))
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        for layer, logits in enumerate(self.network.logits if moments else ()):
-            self.optimizer.state[logits] = {
-                "step": torch.tensor(float(self.network.iteration)),
-                "exp_avg": moments[f"adam_m.{layer}"].clone().to(self.device),
-                "exp_avg_sq": moments[f"adam_v.{layer}"].clone().to(self.device),
-            }
+        load_moments(self._torch, list(self.network.logits), moments, int(self.network.iteration))
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        moments = self.optimizer_state()
+        return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))
 
     def _encode(self, pixels: np.ndarray) -> torch.Tensor:
         return encode(torch.from_numpy(pixels).to(self.device), self.thresholds)

@@ -31,9 +31,10 @@ def loss_and_gradient(
     batch,
     lanes,
     group_temperature,
+    scale,
     CLASSES: tl.constexpr,
 ):
-    """class_gradient (replicas * classes, lanes) of the mean cross-entropy of 32 images; 0 past the batch.
+    """class_gradient (replicas * classes, lanes): scale times that of the mean cross-entropy of 32 images, else 0.
 
     sums (parts, replicas * classes, lanes); labels (replicas, batch) int32; losses (replicas, lanes) float64 grow by
     each image's share of the loss, a multiple of UNIT, NaN for a label outside the classes. Bound by the latency of a
@@ -55,7 +56,7 @@ def loss_and_gradient(
     real = t < batch
     label = tl.load(labels + replica * batch + t, mask=real, other=0)
     is_label = inside & (c[:, None] == label[None, :])
-    gradient = (share / norm[None, :] - is_label.to(tl.float32)) / (group_temperature * batch)
+    gradient = (share / norm[None, :] - is_label.to(tl.float32)) / (group_temperature * batch) * scale
     tl.store(class_gradient + place, tl.where(real[None, :], gradient, 0.0), mask=inside)
     loss = (log(norm) - tl.sum(tl.where(is_label, score, 0.0), 0)) / batch
     known = (label >= 0) & (label < classes)
@@ -67,7 +68,7 @@ def loss_and_gradient(
 
 @triton.jit(do_not_specialize=["layer"])
 def backward(
-    logits, moments, squares, logit_gradients, keys, rates, layer, depth, rows, width, inverse_temperatures, above,
+    logits, moments, squares, logit_gradients, keys, rates, epsilon, layer, depth, rows, width, inverse_temperatures, above,
     group, pointers, edges, others, state, outputs, grad_factor, gradients, below, first, second, tiles,
     KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
@@ -148,7 +149,7 @@ def backward(
         moment = tl.load(moments + place, mask=mask, other=0.0)
         square = tl.load(squares + place, mask=mask, other=0.0)
         step_size, square_scale = tl.load(rates + 2 * replica), tl.load(rates + 2 * replica + 1)
-        z, moment, square = adam(z, moment, square, v, step_size[:, None], square_scale[:, None])
+        z, moment, square = adam(z, moment, square, v, step_size[:, None], square_scale[:, None], epsilon)
         tl.store(logits + place, z, mask=mask)
         tl.store(moments + place, moment, mask=mask)
         tl.store(squares + place, square, mask=mask)

@@ -1,9 +1,12 @@
 """The Triton backend: kernels for NVIDIA GPUs; without one they run, slowly, under Triton's interpreter."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from lgn.kernels.triton_gang import TritonGang
+from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 
@@ -13,9 +16,11 @@ class TritonEngine:
     name = "triton"
     together, waited = 1, 0.0
 
-    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, learning_rate: float, device: str):
-        self.network, self.device = network, device
-        self.gang = TritonGang([network], thresholds, learning_rate, device)
+    def __init__(
+        self, network: LogicNetwork, thresholds: np.ndarray, optimizer: OptimizerSettings, device: str
+    ):
+        self.network, self.optimizer, self.device = network, optimizer, device
+        self.gang = TritonGang([network], thresholds, optimizer, device)
 
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
         self.gang.step(pixels[None], labels[None])
@@ -41,3 +46,6 @@ class TritonEngine:
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
         self.gang.load_optimizer_state(moments)
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        return self.gang.squared_gradients()

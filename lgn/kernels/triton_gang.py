@@ -6,6 +6,7 @@ one network whose layers have replicas * width rows and whose wiring never cross
 
 import contextlib
 import math
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,6 @@ import torch
 
 from lgn.errors import LgnError
 from lgn.kernels.triton_launch import Launcher
-from lgn.kernels.triton_math import BETA_1, BETA_2
 from lgn.kernels.triton_memory import (
     Uploader,
     allocate,
@@ -28,6 +28,7 @@ from lgn.kernels.triton_memory import (
     state_shapes,
     step_shapes,
 )
+from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
 
@@ -40,14 +41,14 @@ class TritonGang:
     """
 
     def __init__(
-        self, networks: list[LogicNetwork], thresholds: np.ndarray, learning_rate: float, device: str
+        self, networks: list[LogicNetwork], thresholds: np.ndarray, optimizer: OptimizerSettings, device: str
     ):
         network = networks[0]
         for name in ("estimator", "depth", "width", "inputs", "classes", "group_temperature"):
             values = {getattr(one, name) for one in networks}
             if len(values) > 1:
                 raise LgnError(f"{name}: networks of a gang must have the same, these have {values}")
-        self.networks, self.estimator, self.learning_rate = networks, network.estimator, learning_rate
+        self.networks, self.estimator, self.optimizer = networks, network.estimator, optimizer
         self.device, self.depth, self.width = torch.device(device), network.depth, network.width
         self.classes, self.group_temperature = network.classes, network.group_temperature
         self.rows, self.class_rows = len(networks) * self.width, len(networks) * self.classes
@@ -75,7 +76,7 @@ class TritonGang:
                 logits.data = view
         self.launcher = Launcher(
             self.memory, self.begins, self.estimator, self.depth, self.width, self.classes, self.pixels,
-            self.group_temperature,
+            self.group_temperature, self.optimizer,
         )  # fmt: skip
         # A tensor, because a GPU multiplies by the reciprocal of a number.
         self.divisor = torch.tensor(self.group_temperature, dtype=torch.float32, device=self.device)
@@ -87,7 +88,7 @@ class TritonGang:
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
         """One training step of every network on (replicas, batch, pixels) uint8 and (replicas, batch) labels."""
         batch, steps = pixels.shape[1], [int(network.iteration) for network in self.networks]
-        step_sizes = [self.learning_rate / (1 - BETA_1 ** (step + 1)) for step in steps]
+        step_sizes = [self.optimizer.learning_rate / (1 - BETA_1 ** (step + 1)) for step in steps]
         square_scales = [1 / math.sqrt(1 - BETA_2 ** (step + 1)) for step in steps]
         rates = np.stack([step_sizes, square_scales], axis=1).astype(np.float32)
         with self._on_device():
@@ -170,6 +171,9 @@ class TritonGang:
         for layer in range(self.depth):
             self._own(self.memory.moments, replica)[layer].copy_(moments[f"adam_m.{layer}"])
             self._own(self.memory.squares, replica)[layer].copy_(moments[f"adam_v.{layer}"])
+
+    def squared_gradients(self, replica: int = 0) -> Iterator[torch.Tensor]:
+        return iter(self._own(self.memory.squares, replica))
 
     def _own(self, tensor: torch.Tensor, replica: int) -> torch.Tensor:
         """One network's rows of a tensor (depth, rows, ...)."""

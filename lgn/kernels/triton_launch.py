@@ -9,7 +9,7 @@ import triton
 from lgn.kernels import triton_packed, triton_soft
 from lgn.kernels.triton_backward import backward, loss_and_gradient
 from lgn.kernels.triton_memory import TILE, WORD, class_parts
-from lgn.methods import Estimator
+from lgn.methods import Estimator, OptimizerSettings
 
 # What a program takes, on Triton's default of four warps: neurons, or neurons times the images of a tile.
 ENCODE_BLOCK, SAMPLE_BLOCK, PACKED_BLOCK, CLASS_BLOCK = 128, 32, 128, 16
@@ -33,6 +33,7 @@ class Launcher:
     classes: int
     pixels: int
     group_temperature: float
+    optimizer: OptimizerSettings
 
     @property
     def replicas(self) -> int:
@@ -43,7 +44,8 @@ class Launcher:
         self.forward(buffers, batch)
         loss_and_gradient[(self.replicas, buffers.lanes // WORD)](
             buffers.sums, buffers.labels, buffers.losses, buffers.class_gradient, len(buffers.sums), self.classes,
-            batch, buffers.lanes, self.group_temperature, CLASSES=triton.next_power_of_2(self.classes),
+            batch, buffers.lanes, self.group_temperature, self.optimizer.gradient_scale,
+            CLASSES=triton.next_power_of_2(self.classes),
         )  # fmt: skip
         self.backward(buffers)
 
@@ -122,7 +124,7 @@ class Launcher:
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
             backward[(triton.cdiv(rows, block),)](
-                memory.logits[layer], *optimiser, layer, self.depth, rows, self.width, buffers.inverse_temperatures,
+                memory.logits[layer], *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width, buffers.inverse_temperatures,
                 *above, *edges, self.estimator.grad_factor, gradients,
                 buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
                 buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,

@@ -10,14 +10,12 @@ import triton
 import triton.language as tl
 
 from lgn.gates import GATES as _GATE_COUNT
+from lgn.methods import BETA_1, BETA_2
 from lgn.noise import GOLDEN32, MIX_1, MIX_2
 
 GATES = tl.constexpr(_GATE_COUNT)
 
-BETA_1, BETA_2 = 0.9, 0.999
-"""With an epsilon of 1e-8, torch.optim.Adam's defaults."""
-
-_BETA_1, _BETA_2, _EPSILON = tl.constexpr(BETA_1), tl.constexpr(BETA_2), tl.constexpr(1e-8)
+_BETA_1, _BETA_2 = tl.constexpr(BETA_1), tl.constexpr(BETA_2)
 _REST_1, _REST_2 = tl.constexpr(1 - BETA_1), tl.constexpr(1 - BETA_2)
 _GOLDEN, _MIX_1, _MIX_2 = tl.constexpr(GOLDEN32), tl.constexpr(MIX_1), tl.constexpr(MIX_2)
 _LOG_2 = tl.constexpr(math.log(2))
@@ -156,11 +154,14 @@ def logit_gradient(weights, s, sa, sb, sab, inverse_temperature):
 
 
 @triton.jit
-def adam(logits, moment, square, g, step_size, square_scale):
-    """New logits and moments. step_size: learning rate / (1 - beta_1^t); square_scale: (1 - beta_2^t)^(-1/2)."""
+def adam(logits, moment, square, g, step_size, square_scale, epsilon):
+    """New logits and moments. step_size: learning rate / (1 - beta_1^t); square_scale: (1 - beta_2^t)^(-1/2).
+
+    epsilon: scaled as the gradient is.
+    """
     moment = moment * _BETA_1 + g * _REST_1
     square = square * _BETA_2 + g * g * _REST_2
-    step = tl.div_rn(moment * step_size, tl.sqrt_rn(square) * square_scale + _EPSILON)
+    step = tl.div_rn(moment * step_size, tl.sqrt_rn(square) * square_scale + epsilon)
     return logits - step, moment, square
 
 

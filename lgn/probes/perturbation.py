@@ -6,6 +6,7 @@ import torch
 from lgn.config import Execution
 from lgn.estimator import gate_coefficients, gate_weights
 from lgn.kernels import make_engine
+from lgn.methods import OptimizerSettings
 from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
 from lgn.probes.common import (
@@ -42,7 +43,9 @@ def run_noise(
     """
     pixels, labels = choose(splits[split], images, seed)
     moved = copy_network(network)
-    engine = make_engine(moved, thresholds, 0.0, execution.backend, execution.device, execution.threads)
+    engine = make_engine(
+        moved, thresholds, OptimizerSettings(0.0), execution.backend, execution.device, execution.threads
+    )
     centre = [logits.detach().clone() for logits in network.logits]
     gates = torch.stack([logits.argmax(-1) for logits in centre])
     rows = []

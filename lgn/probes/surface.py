@@ -14,6 +14,7 @@ import torch
 from lgn.config import Execution
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
+from lgn.methods import OptimizerSettings
 from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
 from lgn.probes.common import (
@@ -121,7 +122,9 @@ def _measure(network, places, examples, thresholds, execution):
     """A row for each places' scaled logits: loss and accuracies on examples (images, labels)."""
     images, labels = examples
     moved = copy_network(network, temperature=1.0)
-    engine = make_engine(moved, thresholds, 0.0, execution.backend, execution.device, execution.threads)
+    engine = make_engine(
+        moved, thresholds, OptimizerSettings(0.0), execution.backend, execution.device, execution.threads
+    )
     for scaled in places:
         set_logits(moved, scaled)
         soft = engine.scores(images, "soft")

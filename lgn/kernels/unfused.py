@@ -1,20 +1,25 @@
-"""Plain gradient descent on the kernels of an engine, for controls that ask what Adam does to a method."""
+"""An optimiser of torch's on the kernels of an engine, which have Adam alone fused in."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from lgn.kernels import LOSS_UNIT, KernelEngine
+from lgn.kernels.optimizers import load_moments, read_moments, torch_optimizer
+from lgn.methods import OptimizerSettings
 
 
-class GradientDescent:
-    """An Engine on another's kernels whose step() changes the logits by -learning_rate times their gradient."""
+class Unfused:
+    """An Engine on another's kernels whose step() hands the logits' gradients to an optimiser of torch's."""
 
     together, waited = 1, 0.0
 
-    def __init__(self, engine: KernelEngine, learning_rate: float):
-        self.engine, self.learning_rate = engine, learning_rate
+    def __init__(self, engine: KernelEngine, settings: OptimizerSettings):
+        self.engine, self.optimizer = engine, settings
         self.network, self.name, self.device = engine.network, engine.name, engine.device
         self.scores, self.synchronize = engine.scores, engine.synchronize
+        self._torch = torch_optimizer(list(self.network.logits), settings)
         self._loss_sum, self._loss_count = 0.0, 0
 
     @torch.no_grad()
@@ -24,9 +29,11 @@ class GradientDescent:
         loss = torch.nn.functional.cross_entropy(scores, truth)
         change = torch.softmax(scores, 1)
         change[torch.arange(len(truth)), truth] -= 1
-        gradients = self.engine.backward((change / len(truth)).float())
+        gradients = self.engine.backward((change / len(truth) * self.optimizer.gradient_scale).float())
         for logits, gradient in zip(self.network.logits, gradients, strict=True):
-            logits.sub_(gradient, alpha=self.learning_rate)
+            logits.grad = gradient
+        self._torch.step()
+        self._torch.zero_grad()
         self.network.iteration += 1
         self._loss_sum += float(torch.round(loss / LOSS_UNIT)) * LOSS_UNIT
         self._loss_count += 1
@@ -37,8 +44,11 @@ class GradientDescent:
         return taken
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """Nothing: the next step depends on the logits alone."""
-        return {}
+        return read_moments(self._torch, list(self.network.logits))
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        """There is nothing to take back."""
+        load_moments(self._torch, list(self.network.logits), moments, int(self.network.iteration))
+
+    def squared_gradients(self) -> Iterator[torch.Tensor]:
+        moments = self.optimizer_state()
+        return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))
