@@ -5,7 +5,7 @@ Two methods at equal seed therefore share wiring, initial logits and batches (th
 
 import hashlib
 
-STREAMS = ("wiring", "logits", "noise", "data_order", "evaluation_noise", "labels")
+STREAMS = ("wiring", "logits", "noise", "data_order", "evaluation_noise", "labels", "fresh_neurons")
 
 
 def stream_seed(seed: int, stream: str) -> int:

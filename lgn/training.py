@@ -253,7 +253,7 @@ class _Training:
         self.checkpoint_due = self.started + CHECKPOINT_SECONDS
         self._measure_gates()
         self.initial_entropies = self.entropies
-        self.unused_threshold = metrics.unused_threshold(self.initial_entropies)
+        self.unused_threshold = metrics.unused_threshold()
 
     def train(self) -> str:
         """Runs to the end; returns the record's status. Raises Stopped after a checkpoint where that was asked for."""
@@ -286,6 +286,9 @@ class _Training:
         self.history = state["history"]
         self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
+        # A checkpoint without one is older than the one threshold for all: its history counts by its own start's.
+        own = float(np.quantile(self.initial_entropies, 0.01))
+        self.unused_threshold = state.get("unused_threshold", own)
         self.gates = tensors.pop("gates").numpy()
         for name in [name for name in tensors if name.startswith(_SNAPSHOT)]:
             self.snapshots[int(name.removeprefix(_SNAPSHOT))] = tensors.pop(name)
@@ -304,6 +307,7 @@ class _Training:
             "elapsed_seconds": self._elapsed(),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
+            "unused_threshold": self.unused_threshold,
         }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
         tensors |= {f"{_SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()}

@@ -64,11 +64,19 @@ def verify(directory: Path, data_dir: Path, execution: Execution) -> Verdict:
 
 def compare(stored: dict, anew: dict, stored_directory: Path, anew_directory: Path) -> Verdict:
     """The Verdict on two records of one run."""
-    theirs, ours = (read_history(path / "history.csv") for path in (stored_directory, anew_directory))
+    # Of records from before there was one threshold for all, shares of unused gates do not compare.
+    one_threshold = math.isclose(stored["unused_threshold"], anew["unused_threshold"])
+    skipped = CLOCKS if one_threshold else (*CLOCKS, "unused_share")
+    theirs, ours = (
+        read_history(path / "history.csv", skipped) for path in (stored_directory, anew_directory)
+    )
     same_weights = stored["files"]["weights.safetensors"] == anew["files"]["weights.safetensors"]
     difference = first_difference(theirs, ours)
     if same_weights and difference is None and _same_gates(stored_directory, anew_directory):
-        return Verdict(stored["run_id"], BIT_EXACT, "history, gates and weights are the same bytes")
+        details = "history, gates and weights are the same bytes"
+        if not one_threshold:
+            details += f", unused shares aside: the stored are above {stored['unused_threshold']:.4g} nats"
+        return Verdict(stored["run_id"], BIT_EXACT, details)
     where = difference or "weights differ, history does not"
     loss = early_loss_difference(theirs, ours)
     accuracy = abs(stored["final"]["test_accuracy_discrete"] - anew["final"]["test_accuracy_discrete"])
@@ -80,10 +88,10 @@ def compare(stored: dict, anew: dict, stored_directory: Path, anew_directory: Pa
     return Verdict(stored["run_id"], WITHIN_TOLERANCE if within else DIFFERENT, details)
 
 
-def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows of a history.csv as text, without its clocks."""
+def read_history(path: Path, skipped: tuple[str, ...] = CLOCKS) -> list[dict[str, str]]:
+    """The rows of a history.csv as text, without columns whose names begin with one of `skipped`."""
     with open(path, newline="", encoding="utf-8") as file:
-        return [{k: v for k, v in row.items() if k not in CLOCKS} for row in csv.DictReader(file)]
+        return [{k: v for k, v in row.items() if not k.startswith(skipped)} for row in csv.DictReader(file)]
 
 
 def first_difference(theirs: list[dict[str, str]], ours: list[dict[str, str]]) -> str | None:

@@ -57,7 +57,7 @@ def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, *
     generator = np.random.default_rng([seed, len(method), round(1000 * run.temperature), run.depth])
     takeoff, final, gap, sharpness = shape or SHAPES.get(run.method, (300, 0.9, 0.01, 0.3))
     initial = 2.4 + 0.1 * generator.standard_normal((run.depth, run.width)).clip(-3, 3)
-    threshold = metrics.unused_threshold(initial)
+    threshold = metrics.unused_threshold()
     rows = []
     for iteration in metrics.evaluation_schedule(run.iterations, run.evaluations):
         learnt = 1 / (1 + (takeoff / max(iteration, 1e-9)) ** 3) if iteration else 0.0

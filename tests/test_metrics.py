@@ -27,12 +27,17 @@ def test_entropy_of_known_distributions():
     np.testing.assert_allclose(metrics.entropies(random), stats.entropy(weights, axis=-1))
 
 
-def test_unused_share_is_99_percent_at_its_own_initialisation():
-    initial = np.arange(1, 1001) / 1000
-    threshold = metrics.unused_threshold(initial)
-    assert threshold == pytest.approx(0.001 + 0.01 * 0.999)
-    assert metrics.unused_share(initial, threshold) == 0.99
-    assert metrics.unused_share(np.array([0.0, threshold, 1.0, 2.0]), threshold) == 0.5
+def test_of_other_fresh_neurons_97_5_percent_are_above_the_unused_threshold():
+    """The threshold is a quantile of 100,000: with density 0.15 there, its standard error is 0.0034 nats."""
+    threshold = metrics.unused_threshold()
+    assert threshold == metrics.unused_threshold()
+    assert threshold == pytest.approx(1.887, abs=0.01)
+    fresh = metrics.entropies(np.random.default_rng(1).standard_normal((400_000, 16)))
+    assert metrics.unused_share(fresh, threshold) == pytest.approx(0.975, abs=0.0015)
+
+
+def test_unused_share_counts_what_is_above_the_threshold():
+    assert metrics.unused_share(np.array([0.0, 0.5, 1.0, 2.0]), 0.5) == 0.5
 
 
 def test_gate_counts_by_layer():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from lgn import training
-from lgn.checkpoint import CHECKPOINT, write_checkpoint
+from lgn import metrics, training
+from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
 from lgn.training import evaluate_record, train
@@ -56,7 +56,10 @@ def test_the_record_is_complete_and_consistent(trained):
     rows = history(directory)
     assert [int(row["iteration"]) for row in rows][::19] == [0, 300][: len(rows[::19])]
     assert rows[0]["loss"] == "" and rows[0]["gate_change_share"] == ""
-    assert float(rows[0]["unused_share"]) == pytest.approx(0.99, abs=0.002)
+    assert float(rows[0]["unused_share"]) == pytest.approx(
+        0.975, abs=0.03
+    )  # four standard errors of 600 neurons
+    assert record["unused_threshold"] == metrics.unused_threshold()
     clock = [float(row["training_seconds"]) for row in rows]
     assert clock == sorted(clock) and clock[-1] < float(rows[-1]["elapsed_seconds"])
     for column, value in rows[-1].items():
@@ -128,6 +131,26 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert without_clocks(history(tmp_path / "cut")) == without_clocks(history(tmp_path / "whole"))
     assert not (tmp_path / "cut" / CHECKPOINT).exists()
+
+
+def test_a_checkpoint_without_a_threshold_of_unused_gates_goes_on_by_its_own_start(tmp_path, monkeypatch):
+    """As its history did so far: one column, one threshold."""
+    run = parse_run(RUN | {"iterations": 20})
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+
+    def interrupt(iteration, row):
+        if iteration > 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run, tmp_path, tmp_path, TORCH, interrupt)
+    state, tensors = read_checkpoint(tmp_path)
+    assert state.pop("unused_threshold") == metrics.unused_threshold()
+    write_checkpoint(tmp_path, state, tensors)
+    record = train(run, tmp_path, tmp_path, TORCH)
+    first = np.quantile(np.load(tmp_path / "gates.npz")["initial_entropies"], 0.01)
+    assert record["unused_threshold"] == pytest.approx(first, abs=1e-6)
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):

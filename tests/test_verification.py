@@ -54,6 +54,13 @@ def test_the_same_machine_gives_the_same_bytes(record, tmp_path):
     assert verify(record, tmp_path, NUMBA).level == BIT_EXACT
 
 
+def test_unused_shares_above_another_threshold_are_not_compared_and_it_is_said(record, tmp_path):
+    change_run(record, unused_threshold=1.5)
+    verdict = verify(record, tmp_path, NUMBA)
+    assert verdict.level == BIT_EXACT
+    assert verdict.details.endswith("unused shares aside: the stored are above 1.5 nats")
+
+
 def test_another_backend_is_within_the_tolerance_and_says_where_it_parts(record, tmp_path):
     verdict = verify(record, tmp_path, TORCH)
     assert verdict.level == WITHIN_TOLERANCE

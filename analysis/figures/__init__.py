@@ -109,9 +109,7 @@ FIGURES: dict[str, Kind] = {
         most=16,
     ),
     "entropies_by_layer": Kind(entropies.entropies_by_layer, learning_curves.needs, "any run"),
-    "unused_share": Kind(
-        entropies.unused_share, entropies.needs_own_threshold, "a run whose logits start at N(0, 1)"
-    ),
+    "unused_share": Kind(entropies.unused_share, learning_curves.needs, "any run"),
     "unused_threshold": Kind(entropies.unused_threshold, learning_curves.needs, "any run"),
     "gates_by_layer": Kind(gates.gates_by_layer, learning_curves.needs, "any run"),
     "constant_gates": Kind(gates.constant_gates, gates.needs_temperatures, "a method at two temperatures"),

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from analysis import paper_values
 from analysis.collect import ENTROPY_BINS
 from analysis.conditions import Setting
-from analysis.figures import learning_curves
 from analysis.figures.panels import (
     cited_handle,
     count_axis,
@@ -34,7 +33,8 @@ from analysis.figures.panels import (
 from analysis.statistics import mean_interval
 from analysis.style import NEUTRAL, method_style
 from analysis.tidy import Tables
-from analysis.unused import by_own_threshold, threshold
+from analysis.unused import unused_by_layer, with_unused_shares
+from lgn import metrics
 
 _JOINED = 2
 """Bins of the table in one of the heat map: a single one, of gates that are certain, is too thin a line to see."""
@@ -76,15 +76,6 @@ def entropies_by_layer(tables: Tables, found: list[Setting]) -> Figure:
     return figure
 
 
-def needs_own_threshold(runs: pd.DataFrame) -> list[Setting]:
-    """Settings whose recorded unused shares, which alone are there along training, are those of tables and claims."""
-    return [
-        setting
-        for setting in learning_curves.needs(runs)
-        if all(by_own_threshold(condition) for condition in setting.conditions.values())
-    ]
-
-
 def unused_share(tables: Tables, found: list[Setting]) -> Figure:
     """Share of unused gates, two panels a setting: along training, and by layer at the end on an axis of its own."""
     figure, pairs = paired_panels(len(found))
@@ -93,12 +84,14 @@ def unused_share(tables: Tables, found: list[Setting]) -> Figure:
         shown = [method for method in methods if method in setting.conditions]
         for method in shown:
             look, condition = method_style(method), setting.conditions[method]
-            curve = mean_curve(tables.history, condition, "iteration", "unused_share")
+            history = with_unused_shares(tables.history, condition)
+            curve = mean_curve(history, condition, "iteration", "unused_share")
             keep = curve[0] > 0
             style = {"linestyle": look.line, "marker": look.marker}
             draw_band(along, *(values[keep] for values in curve), look, **style, **markers(int(keep.sum())))
-            layers, values = _final_by_layer(tables.layers, condition, "unused_share")
-            draw_band(by_layer, layers, *mean_interval(values), look, **style, markersize=3.5)
+            by_run = unused_by_layer(tables, condition)
+            interval = mean_interval(by_run.to_numpy())
+            draw_band(by_layer, by_run.columns.to_numpy(), *interval, look, **style, markersize=3.5)
         draw_cited(along, paper_values.UNUSED_SHARE, shown)
         along.set_title(
             setting_title(setting, [setting.conditions[m] for m in shown]), x=0, horizontalalignment="left"
@@ -132,7 +125,7 @@ def unused_threshold(tables: Tables, found: list[Setting]) -> Figure:
         first = setting.conditions[shown[0]]
         initial = _shares_above(tables.entropies, first, "initial", setting.depth).mean(0)
         axes.plot(edges, initial, color=NEUTRAL, linestyle=":")
-        axes.axvline(threshold(first), **_THRESHOLD)
+        axes.axvline(metrics.unused_threshold(), **_THRESHOLD)
         axes.set_xlabel("entropy threshold (nats)")
         axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown]))
         percent_axis(axes.yaxis)
@@ -154,7 +147,7 @@ def _draw_histograms(panel: Axes, entropies: pd.DataFrame, condition: pd.DataFra
     start = initial.sum(1, keepdims=True)  # all layers: they start alike
     for x, counts in (([left, right], start), (np.arange(depth + 1) + 0.5, final)):
         drawn = panel.pcolormesh(x, edges, _mean_shares(counts).T, **look)
-    panel.axhline(threshold(condition), **_THRESHOLD)
+    panel.axhline(metrics.unused_threshold(), **_THRESHOLD)
     panel.set_ylim(0, edges[-1])
     panel.set_xlabel("layer (1 reads the input)")
     panel.grid(False)
@@ -192,13 +185,3 @@ def _shares_above(entropies: pd.DataFrame, condition: pd.DataFrame, moment: str,
     counts = _histograms(entropies, condition, moment, depth).sum(1)
     above = np.pad(counts[:, ::-1].cumsum(1)[:, ::-1], ((0, 0), (0, 1)))
     return above / above[:, :1]
-
-
-def _final_by_layer(
-    layers: pd.DataFrame, condition: pd.DataFrame, column: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Layer numbers (depth,) and a column (n, depth) at each run's last evaluation."""
-    rows = layers[layers["run_id"].isin(condition["run_id"])]
-    last = rows.groupby("run_id", observed=True)["iteration"].transform("max")
-    table = rows[rows["iteration"] == last].pivot(index="run_id", columns="layer", values=column)
-    return table.columns.to_numpy(), table.to_numpy(float)
