@@ -31,6 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--run-ids", type=Path, help="file of run ids or run.json paths, a line each (default: all)"
     )
+    one.add_argument(
+        "--primary", type=float, help="the temperature that the preset states for GLGN, if it does"
+    )
     one.add_argument("--output", type=Path, required=True, help="folder of the tables, results/<preset>")
     one.set_defaults(command=_collect)
 
@@ -73,7 +76,8 @@ def _with_results(commands, name: str, text: str, *, output: bool = False) -> ar
 
 
 def _collect(options: argparse.Namespace) -> None:
-    collect(options.runs, options.output, options.run_ids and read_run_ids(options.run_ids))
+    listed = options.run_ids and read_run_ids(options.run_ids)
+    collect(options.runs, options.output, listed, options.primary)
 
 
 # Imports that need matplotlib or torch stay inside the commands: collecting needs neither.

@@ -21,6 +21,7 @@ from analysis.records import (
     read_record,
 )
 from analysis.tidy import TABLES
+from lgn.config import check_primary
 from lgn.errors import LgnError
 from lgn.gates import NAMES
 from lgn.storage import make_folder
@@ -131,7 +132,7 @@ def history_rows(record: Record) -> dict[str, Iterable]:
 
 
 def layer_rows(record: Record) -> dict[str, Iterable]:
-    """Columns of layers.csv: run_id, iteration, layer LAYER_COLUMNS and GRADIENT_COLUMNS; a row an evaluation and layer."""
+    """Columns of layers.csv: run_id, iteration, layer, LAYER_COLUMNS, GRADIENT_COLUMNS; a row a layer at each."""
     numbers = layers(record.run["settings"]["depth"])
     columns = (*LAYER_COLUMNS, *GRADIENT_COLUMNS)
     names = [layer_column(name, layer) for name in columns for layer in numbers]
@@ -185,20 +186,24 @@ ROWS = {"history": history_rows, "layers": layer_rows, "gates": gate_rows, "entr
 """What makes the tables with many rows a run."""
 
 
-def collect(runs: Path, output: Path, listed: Iterable[str] | None = None) -> list[Path]:
+def collect(
+    runs: Path, output: Path, listed: Iterable[str] | None = None, primary: float | None = None
+) -> list[Path]:
     """Writes <output>/<table>.csv from records; returns the files. Raises LgnError as its parts do.
 
-    Those of many rows a run grow record by record: of many runs they are larger than memory.
+    Those of many rows a run grow record by record: of many runs they are larger than memory. primary: the temperature
+    that the preset states for GLGN, a column of runs.csv then; LgnError where no GLGN ran at it.
     """
     records = check_together(read_record(directory) for directory in record_directories(runs, listed))
     make_folder(output)
     with tempfile.TemporaryDirectory(prefix=".collect-", dir=output) as aside:
-        _write_tables(records, Path(aside))
+        _write_tables(records, Path(aside), primary)
         # Only now, so that records that are refused leave the tables that were there as they were.
         return [(Path(aside) / f"{name}.csv").replace(output / f"{name}.csv") for name in TABLES]
 
 
-def _write_tables(records: Iterable[Record], folder: Path) -> None:
+def _write_tables(records: Iterable[Record], folder: Path, primary: float | None) -> None:
+    stated = {} if primary is None else {"primary": primary}
     run_rows = []
     with ExitStack() as files:
         writers = {
@@ -215,7 +220,8 @@ def _write_tables(records: Iterable[Record], folder: Path) -> None:
                     writers[name].writerow(columns)
                 # Several times as fast as a frame a record and its to_csv, and the same text.
                 writers[name].writerows(zip(*(_cells(column) for _, column in columns.items()), strict=False))
-            run_rows.append(run_row(record))
+            run_rows.append(run_row(record) | stated)
+    check_primary(primary, ((row["method"], row["temperature"]) for row in run_rows), "records")
     # object: how a number is written is not to depend on what other runs have in its column.
     pd.DataFrame(run_rows, dtype=object).to_csv(folder / "runs.csv", index=False, lineterminator="\n")
 

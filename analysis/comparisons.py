@@ -8,6 +8,7 @@ import pandas as pd
 from analysis import measures
 from analysis.conditions import Setting, shared_seeds
 from analysis.memo import remembered
+from analysis.paper_values import CONVERGED_SHARE
 from analysis.statistics import bootstrap
 from lgn.datasets import DATASETS
 
@@ -143,6 +144,21 @@ def best_of_runs(history: pd.DataFrame, condition: pd.DataFrame) -> np.ndarray:
             for part in histories(history, condition)
         ]
     )
+
+
+def iterations_to_converge(history: pd.DataFrame, condition: pd.DataFrame) -> np.ndarray:
+    """(n,) iterations until each run's smoothed discrete test accuracy is within 1% of its own best, by seed.
+
+    As the paper's Table 1 counts: at CONVERGED_SHARE of the best, linear between evaluations. NaN for a run that has
+    not learnt by learnt_accuracy, whose best is luck. One that still improves at its end converges late by nature.
+    """
+    found = []
+    for part in histories(history, condition):
+        accuracy = measures.smooth(part["test_accuracy_discrete"].to_numpy(float))
+        goal = np.array([CONVERGED_SHARE * accuracy.max()])
+        (reached,) = measures.first_crossing(part["iteration"].to_numpy(float), accuracy, goal - ROUNDING)
+        found.append(reached if accuracy.max() >= learnt_accuracy(part["dataset"].iloc[0]) else np.nan)
+    return np.array(found)
 
 
 def end_gaps(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | None = None) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from analysis.memo import remembered
-from analysis.paper_values import TEMPERATURE
+from analysis.paper_values import FASTEST_TEMPERATURE
 from lgn.config import Run
 from lgn.methods import METHODS
 
@@ -122,9 +122,10 @@ def shared_seeds(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:
 def _primary_conditions(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """method -> the condition that stands for it, where several temperatures or budgets ran.
 
-    DLGN: the most seeds, then the temperature nearest 1 (the paper's softmax has none). GLGN: the most seeds shared
-    with DLGN, then the temperature at which most noisy methods ran, then nearest 0.25. Others: most seeds shared
-    with GLGN, then nearest to GLGN's temperature. Then the longest budget.
+    DLGN: the most seeds, then the temperature nearest 1 (the paper's softmax has none). GLGN: the temperature that the
+    preset states as its `primary`, where GLGN ran at it; then the most seeds shared with DLGN, then the temperature at
+    which most noisy methods ran, then nearest 0.25. Others: most seeds shared with GLGN, then nearest to GLGN's
+    temperature. Then the longest budget.
     """
     methods = list(dict.fromkeys(runs["method"]))
     methods.sort(key=lambda m: (PAPER_METHODS.index(m) if m in PAPER_METHODS else len(PAPER_METHODS), m))
@@ -134,10 +135,14 @@ def _primary_conditions(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
         if method == "dlgn":
             reference = 1.0
         elif method == "glgn" or "glgn" not in chosen:
-            reference = TEMPERATURE
+            reference = FASTEST_TEMPERATURE
         else:
             reference = float(chosen["glgn"]["temperature"].iloc[0])
-        candidates = conditions(runs[runs["method"] == method])
+        ran = runs[runs["method"] == method]
+        if method == "glgn" and "primary" in ran:
+            stated = ran[ran["temperature"] == ran["primary"]]
+            ran = ran if stated.empty else stated
+        candidates = conditions(ran)
         company = _noisy_methods(runs) if method == "glgn" else {}
         chosen[method] = min(
             candidates, key=lambda part, p=partner, c=company, r=reference: _preference(part, p, c, r)

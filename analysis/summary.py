@@ -34,7 +34,7 @@ _CLAIM_UNITS = {
     "speed_iterations": "{:.3g}x".format,
     "gap_reduction": reduction_text,
     "unused_reduction": reduction_text,
-    "time_per_iteration": "{:.2f}x".format,
+    "time_per_iteration": "{:.3f}x".format,
 }
 _SHARES = (
     # column, header, digits of its percentages
@@ -74,6 +74,7 @@ def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> 
         "best_accuracy": comparisons.best_of_runs(history, condition),
         "gap": comparisons.end_gaps(history, condition),
         "unused_share": unused_shares(tables, condition),
+        "iterations_to_converge": comparisons.iterations_to_converge(history, condition),
         "milliseconds_an_iteration": 1e3 * comparisons.seconds_an_iteration(history, condition),
     }
     for name, values in per_seed.items():
@@ -102,6 +103,7 @@ def paper_rows() -> list[dict]:
             "dataset": paper_values.DATASET,
             "depth": paper_values.DEPTH,
             "width": paper_values.WIDTH,
+            "temperature": paper_values.TEMPERATURE if method == "glgn" else math.nan,
             "seeds": 1,
             "final_accuracy": paper_values.FINAL_ACCURACY[method],
             "gap": paper_values.GAP[method],
@@ -126,6 +128,8 @@ def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
         for name, header, digits in _SHARES:
             low, high = row[f"{name}_low"], row[f"{name}_high"]
             cells[header] = with_interval(row[name], low, high, lambda x, d=digits: f"{100 * x:.{d}f}")
+        converged = (row[f"iterations_to_converge{end}"] for end in ("", "_low", "_high"))
+        cells["iterations to within 1% of the best"] = with_interval(*converged, duration)
         cells["iterations to target"] = _time(row, "iterations")
         cells["seconds to target"] = _time(row, "seconds")
         cells["runs there"] = (

@@ -8,9 +8,6 @@ MIN_SEEDS = 3
 ENOUGH = 0.8
 """Share of the paper's effect that counts as reproducing it."""
 
-COST_TOLERANCE = 2.0
-"""How many times the paper's extra cost still counts as its cost."""
-
 
 class Verdict(StrEnum):
     """The four words a claim can get."""
@@ -56,19 +53,6 @@ def effect_verdict(effect: Effect, no_effect: float, paper: float, logarithmic: 
         " (on a logarithmic scale)" if logarithmic else ""
     )
     return (Verdict.REPRODUCED if share >= ENOUGH else Verdict.WEAKER), reason
-
-
-def cost_verdict(effect: Effect, paper: float) -> tuple[Verdict, str]:
-    """Verdict and reason for a claim "costs no more than paper" (a ratio, 1 = no extra cost): lower is better."""
-    undecided = _undecided(effect)
-    if undecided:
-        return Verdict.NOT_REACHED, undecided
-    limit = 1 + COST_TOLERANCE * (paper - 1)
-    if effect.high <= limit:
-        return Verdict.REPRODUCED, f"the interval lies within {limit:.2f}"
-    if effect.low > limit:
-        return Verdict.NOT_REPRODUCED, f"the interval lies above {limit:.2f}"
-    return Verdict.NOT_REACHED, f"the interval includes {limit:.2f}, so it does not decide"
 
 
 def _undecided(effect: Effect) -> str:

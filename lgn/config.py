@@ -9,7 +9,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -312,6 +312,14 @@ class Preset(BaseModel):
     sweeps: Annotated[
         list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")
     ]
+    primary: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="temperature that stands for GLGN in claims, one that a GLGN runs at; null: docs/verdicts.md",
+        ),
+    ] = None
     execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
     studies: Annotated[
         list[Annotated[str, Field(min_length=1)]],
@@ -356,8 +364,16 @@ def parse_execution(settings: dict[str, Any], where: str = "execution") -> "Exec
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
     preset = _validated(Preset, config, where)
-    expand(preset, where)
+    check_primary(preset.primary, ((run.method, run.temperature) for run in expand(preset, where)), where)
     return preset
+
+
+def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], where: str) -> None:
+    """Raises LgnError where no GLGN among runs, (method, temperature) each, has the temperature stated for it."""
+    swept = sorted({temperature for method, temperature in runs if method == "glgn"})
+    if primary is not None and primary not in swept:
+        allowed = ", ".join(f"{temperature:g}" for temperature in swept) or "none, as no GLGN runs"
+        raise LgnError(f"{where}: primary: {primary:g}; allowed: a temperature of GLGN: {allowed}")
 
 
 def parse_yaml(text: str) -> Any:

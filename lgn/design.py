@@ -34,9 +34,11 @@ class Design:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a run: run_id, method and every setting."""
+        """A row a run: run_id, method, every setting, and the preset's primary temperature where it states one."""
+        stated = {} if self.preset.primary is None else {"primary": self.preset.primary}
         rows = [
-            {"run_id": run.run_id, "method": run.method, **run.model_dump()} for run in self.runs.values()
+            {"run_id": run.run_id, "method": run.method, **run.model_dump(), **stated}
+            for run in self.runs.values()
         ]
         return pd.DataFrame(rows)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analysis.verdicts import Effect, Verdict, cost_verdict, effect_verdict
+from analysis.verdicts import Effect, Verdict, effect_verdict
 
 
 def speed(point, low, high, **more):
@@ -66,23 +66,8 @@ def test_few_seeds_a_reason_or_an_undefined_interval_are_not_reached():
     assert speed(4.5, math.nan, 5.0) == Verdict.NOT_REACHED
     effect = Effect(4.5, 4.0, 5.0, 3, missing="the DLGN has not learnt")
     assert effect_verdict(effect, 1.0, 4.5, True) == (Verdict.NOT_REACHED, "the DLGN has not learnt")
-    assert cost_verdict(effect, 1.05) == (Verdict.NOT_REACHED, "the DLGN has not learnt")
 
 
 def test_the_reason_counts_seeds():
     assert effect_verdict(Effect(1, 1, 1, 1), 1.0, 4.5, True)[1] == "1 seed; a verdict takes 3"
     assert effect_verdict(Effect(1, 1, 1, 2), 1.0, 4.5, True)[1] == "2 seeds; a verdict takes 3"
-
-
-@pytest.mark.parametrize(
-    "verdict, interval",
-    [
-        (Verdict.REPRODUCED, (0.4, 0.6)),
-        (Verdict.REPRODUCED, (1.03, 1.0999)),
-        (Verdict.NOT_REACHED, (1.05, 1.2)),
-        (Verdict.NOT_REPRODUCED, (1.11, 1.2)),
-    ],
-)
-def test_cost_may_be_twice_the_papers_five_percent(verdict, interval):
-    low, high = interval
-    assert cost_verdict(Effect((low + high) / 2, low, high, 3), paper=1.05)[0] == verdict

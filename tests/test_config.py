@@ -33,6 +33,17 @@ def preset(**overrides):
     return config | overrides
 
 
+def test_the_primary_temperature_is_one_that_a_glgn_of_the_preset_has():
+    sweeps = [{"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}}, {"set": {"method": "dlgn"}}]
+    assert parse_preset(preset(sweeps=sweeps)).primary is None
+    stated = parse_preset(preset(sweeps=sweeps, primary=1))
+    assert set(Design(stated).table["primary"]) == {1.0}
+    with pytest.raises(LgnError, match="config: primary: 0.5; allowed: a temperature of GLGN: 0.1, 1$"):
+        parse_preset(preset(sweeps=sweeps, primary=0.5))
+    with pytest.raises(LgnError, match="primary: 1; allowed: a temperature of GLGN: none, as no GLGN runs$"):
+        parse_preset(preset(sweeps=sweeps[1:], primary=1))
+
+
 def test_a_sweep_is_the_product_of_its_lists_for_every_seed():
     runs = expand(parse_preset(preset(sweeps=[{"vary": {"method": ["dlgn", "glgn"], "depth": [4, 12]}}])))
     assert [(r.method, r.depth, r.seed) for r in runs] == [

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -237,6 +238,13 @@ def test_where_and_how_runs_execute_trains_nothing_anew(finished, tmp_path):
     execution = TINY["execution"] | {"backend": "auto", "threads": 2}
     planned = snakemake(folder, "--dry-run", preset=TINY | {"data_dir": "elsewhere", "execution": execution})
     assert "Nothing to be done" in planned.stdout
+
+
+def test_a_primary_temperature_stated_later_is_in_the_tables_and_trains_nothing(finished, tmp_path):
+    folder = copy_of(finished, tmp_path / "stated")
+    done = snakemake(folder, "collect", preset=TINY | {"primary": 0.5})
+    assert done.returncode == 0 and "rule train" not in done.stdout, done.stdout
+    assert pd.read_csv(folder / "results" / "tiny" / "runs.csv")["primary"].tolist() == [0.5] * 4
 
 
 def test_seeds_that_train_in_one_job_make_the_same_records(finished, tmp_path):

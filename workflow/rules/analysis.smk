@@ -27,11 +27,13 @@ rule collect:
         "analysis"
     conda:
         "../envs/lgn.yaml"
+    params:
+        primary="" if preset.primary is None else f"--primary {preset.primary}",
     message:
         f"Collecting the records of preset {preset.preset}"
     shell:
         'results="$(dirname {output.runs:q})"; '
-        'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} --output "$results" '
+        'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} {params.primary} --output "$results" '
         "2>&1 | tee {log:q}"
 
 
