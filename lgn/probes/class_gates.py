@@ -1,4 +1,4 @@
-"""Which gates are chosen by layer and class (paper, App. C; the exact weighting is our reading (?))."""
+"""Which gates are chosen by layer and class (paper, App. C; the exact weighting is our reading)."""
 
 import numpy as np
 

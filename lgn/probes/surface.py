@@ -4,8 +4,8 @@ Random directions are normalised by neuron: the part of a neuron's 16 logits tha
 mean, gets a perturbation of its own length where a coordinate is 1. Networks of logits (z, tau) and (s z, s tau)
 compute the same, soft and discrete, and then have the same surface; directions of plain N(0, 1) would show the
 sharper one of the two as flat. That makes DLGN (tau = 1) and GLGN (tau = 0.1, other lengths of logits) comparable at
-one extent, as filter normalisation does for convolutional networks (Li et al. 2018). Which directions the paper took
-is not known (?).
+one extent, as filter normalisation does for convolutional networks (Li et al. 2018). How the paper
+scaled its random directions is not known.
 """
 
 import numpy as np
