@@ -131,7 +131,7 @@ def history_rows(record: Record) -> dict[str, Iterable]:
 
 
 def layer_rows(record: Record) -> dict[str, Iterable]:
-    """Columns of layers.csv: run_id, iteration, layer LAYER_COLUMNS and GRADIENT_COLUMNS; a row an evaluation and layer."""
+    """Columns of layers.csv: run_id, iteration, layer, LAYER_COLUMNS, GRADIENT_COLUMNS; a row an evaluation, layer."""
     numbers = layers(record.run["settings"]["depth"])
     columns = (*LAYER_COLUMNS, *GRADIENT_COLUMNS)
     names = [layer_column(name, layer) for name in columns for layer in numbers]
