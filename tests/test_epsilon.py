@@ -77,7 +77,7 @@ def test_deep_gradients_equal_float64_autograd_layer_by_layer(backend, estimator
 @pytest.mark.parametrize("epsilon", [1e-2, 1e-8, 1e-20, 1e-30])
 @pytest.mark.parametrize("backend", ["torch", "numba", "triton"])
 def test_a_step_is_adams_at_any_epsilon(backend, epsilon):
-    """Three steps of a net of 12 layers (under an interpreter of 4) against Adam written out in float64 on float64's gradients."""
+    """Three steps against Adam written out in float64 on float64's gradients."""
     trained = engine(backend, DLGN, OptimizerSettings(0.01, epsilon=epsilon), depth=layers(backend))
     exact = network(DLGN, layers(backend)).double()
     moments, squares = ([torch.zeros_like(z) for z in exact.logits] for _ in range(2))
