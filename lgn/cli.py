@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
     )
     probe.add_argument(
-        "probe", help="of a record: hessian, lemma, plane, line, noise, layers or class_gates; gradient"
+        "probe", help="hessian, lemma, plane, line, noise, layers or class_gates; gradient, before training"
     )
     probe.add_argument(
         "of",
