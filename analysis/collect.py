@@ -132,7 +132,7 @@ def history_rows(record: Record) -> dict[str, Iterable]:
 
 
 def layer_rows(record: Record) -> dict[str, Iterable]:
-    """Columns of layers.csv: run_id, iteration, layer, LAYER_COLUMNS, GRADIENT_COLUMNS; a row a layer at each."""
+    """Columns of layers.csv: run_id, iteration, layer, LAYER_COLUMNS, GRADIENT_COLUMNS; a row an evaluation, layer."""
     numbers = layers(record.run["settings"]["depth"])
     columns = (*LAYER_COLUMNS, *GRADIENT_COLUMNS)
     names = [layer_column(name, layer) for name in columns for layer in numbers]

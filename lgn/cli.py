@@ -95,11 +95,24 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(command=_verify)
 
     probe = commands.add_parser(
-        "probe", help="print measurements of a record's weights, beyond accuracies, as CSV"
+        "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
     )
-    probe.add_argument("probe", help="hessian, lemma, plane, line, noise, layers or class_gates")
-    probe.add_argument("record", type=Path, help="directory of a record")
-    probe.add_argument("other", type=Path, nargs="?", help="for a line: the record at its other end")
+    probe.add_argument(
+        "probe", help="hessian, lemma, plane, line, noise, layers or class_gates; gradient, before training"
+    )
+    probe.add_argument(
+        "of",
+        nargs="+",
+        metavar="record",
+        help="directory of a record, of two for a line; for gradient a record's or key=value ..., where method and "
+        "iterations need not be given",
+    )
+    probe.add_argument(
+        "--like",
+        nargs="+",
+        metavar="key=value",
+        help="for gradient: another net (or record) of that depth; prints the epsilon that gives DLGN its ratios",
+    )
     probe.add_argument("--output", type=Path, help="write the CSV to this file")
     _add_data_dir(probe)
     probe.set_defaults(command=_probe)
@@ -266,11 +279,10 @@ def _verify(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> None:
     import torch
 
-    from lgn.probes.record import probe_record
     from lgn.storage import write_bytes
 
     torch.set_num_threads(1)
-    rows = probe_record(options.probe, options.record, _data_dir(options), options.other)
+    rows = _gradient_rows(options) if options.probe == "gradient" else _record_rows(options)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
@@ -279,6 +291,46 @@ def _probe(options: argparse.Namespace) -> None:
         write_bytes(options.output, text.getvalue().encode())
     else:
         print(text.getvalue(), end="")
+
+
+def _record_rows(options: argparse.Namespace) -> list[dict]:
+    from lgn.probes.record import probe_record
+
+    if options.like:
+        raise LgnError(f"--like: is given to probe {options.probe!r}; allowed: to gradient")
+    if len(options.of) > 2:
+        raise LgnError(
+            f"probe: {options.probe!r} of {len(options.of)} records; allowed: one, or two of a line"
+        )
+    directory, *other = map(Path, options.of)
+    return probe_record(options.probe, directory, _data_dir(options), *other)
+
+
+def _gradient_rows(options: argparse.Namespace) -> list[dict]:
+    """The rows to print; says on standard error what they mean."""
+    from lgn.probes import gradient
+
+    run, data_dir = _net(options.of), _data_dir(options)
+    if options.like:
+        rows = gradient.probe_like(run, _net(options.like), data_dir)
+        sentences = [gradient.median_epsilon(rows)]
+    else:
+        rows = gradient.probe_methods(run, data_dir)
+        sentences = gradient.predictions(rows, run.learning_rate)
+    print("\n".join(sentences), file=sys.stderr)
+    return [{key: f"{x:.5g}" if isinstance(x, float) else x for key, x in row.items()} for row in rows]
+
+
+def _net(given: list[str]):
+    """The run that settings, or the directory of a record, stand for."""
+    from lgn.config import parse_run
+    from lgn.probes.gradient import parse_net
+    from lgn.records import read_run
+
+    directory = Path(given[0])
+    if len(given) == 1 and (directory.is_dir() or "=" not in given[0]):
+        return parse_run(read_run(directory)["settings"], str(directory / "run.json"))
+    return parse_net(parse_settings(given), "lgn probe gradient")
 
 
 def _fetch(options: argparse.Namespace) -> None:

@@ -108,7 +108,7 @@ class Run(BaseModel):
     epsilon: Annotated[
         float,
         Field(
-            ge=1e-30,
+            gt=0,
             le=1,
             description="Adam's epsilon, below which a gradient's size shortens its step (1e-8: torch's)",
         ),
@@ -180,6 +180,8 @@ class Run(BaseModel):
                     )
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
+        if self.epsilon < 1e-30:
+            raise ValueError(f"epsilon: {self.epsilon:g} is not allowed; allowed: 1e-30 to 1")
         if self.optimizer == "sgd" and self.epsilon != 1e-8:
             raise ValueError(
                 f"epsilon: {self.epsilon:g} with optimizer sgd, which has none; allowed: to leave it out"

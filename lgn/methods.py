@@ -42,7 +42,8 @@ class OptimizerSettings:
     """How a step changes the logits. optimizer: "adam", "adam_inside" (epsilon inside the root) or "sgd".
 
     Adam's step is learning_rate * m / (sqrt(v) + epsilon), m and v being the bias-corrected moments; adam_inside
-    divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are plain descent at learning_rate / epsilon.
+    divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are plain descent at rate
+    learning_rate / epsilon.
     loss_scale: factor on the loss that is differentiated; Adam is invariant when it and epsilon grow together.
     """
 

@@ -47,10 +47,13 @@ SHAPES = {
 }
 
 
-def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, **settings) -> Path:
+def write_run(
+    runs: Path, method: str, seed: int, *, shape=None, changes=None, gradient=None, **settings
+) -> Path:
     """Writes one record below a folder `runs` and returns its directory.
 
     settings: keys of the run beside BASE and the method's. shape: as in SHAPES. changes: keys of run.json to override.
+    gradient: (depth,) root mean square of each layer's gradient, the same in all rows; without it none is recorded.
     """
     keys = METHODS.get(method, {}) | {"temperature": METHODS.get(method, {}).get("temperature", 0.25)}
     run = parse_run(BASE | keys | settings | {"seed": seed})
@@ -64,6 +67,12 @@ def write_run(runs: Path, method: str, seed: int, *, shape=None, changes=None, *
         layers = 1 - (1 - sharpness) * learnt * np.linspace(0.9, 1.1, run.depth)[:, None].clip(max=1)
         discrete = 0.1 + (final - 0.1) * learnt + 0.004 * generator.standard_normal() * learnt
         rows.append(_row(int(iteration), discrete, gap * learnt, initial * layers, threshold, seed))
+    for row in rows if gradient is not None else ():
+        squares = [np.full((run.width, GATES), (rms if row["iteration"] else 0) ** 2) for rms in gradient]
+        # So many steps that the moment's bias is past: its correction is 1.
+        row |= metrics.gradient_columns(
+            squares, 10**6 if row["iteration"] else 0, run.optimizer_settings, run.depth
+        )
     rows[0] |= {"loss": math.nan, "gate_change_share": math.nan}
     record = {
         "run_id": run.run_id,

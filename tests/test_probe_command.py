@@ -39,8 +39,8 @@ def test_what_cannot_be_probed_is_one_line(record, capsys, tmp_path):
     assert main(["probe", "soul", str(record)]) == 2
     assert main(["probe", "hessian", str(tmp_path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert (
-        first
-        == f"lgn: probe: 'soul' of one record is unknown; allowed: {', '.join(PROBES)} of one, line of two"
+    assert first == (
+        f"lgn: probe: 'soul' of one record is unknown; allowed: {', '.join(PROBES)} of one, line of two; "
+        "gradient before training"
     )
     assert second.startswith(f"lgn: {tmp_path / 'run.json'}: not a run record")

@@ -21,6 +21,7 @@ from analysis.figures import (
     entropies,
     fairness,
     gates,
+    gradient,
     grids,
     landscape,
     learning_curves,
@@ -95,6 +96,13 @@ FIGURES: dict[str, Kind] = {
     ),
     "recipes": Kind(
         recipes.recipes, recipes.needs, "a method at two recipes, one depth and one width", most=24
+    ),
+    "gradient_by_layer": Kind(gradient.gradient_by_layer, gradient.needs_epsilons, "runs at two epsilons"),
+    "takeoff_over_ratio": Kind(
+        gradient.takeoff_over_ratio,
+        gradient.needs_ratios,
+        "DLGN at two epsilons and at two values of three other settings",
+        most=_ANY_NUMBER,
     ),
     "over_depth": Kind(
         over.over_depth,

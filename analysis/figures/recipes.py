@@ -33,7 +33,9 @@ _WORDS: dict[str, Callable] = {
     "final_temperature": lambda value: "not annealed" if value is None else f"annealed to {value:g}",
     "init": {"gaussian": "normal logits", "residual": "pass-through gates"}.get,
     "init_scale": "logits start at N(0, {:g}²)".format,
-    "optimizer": {"adam": "Adam", "sgd": "plain descent"}.get,
+    "optimizer": {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "plain descent"}.get,
+    "epsilon": "epsilon {:g}".format,
+    "loss_scale": "loss times {:g}".format,
     "learning_rate": "learning rate {:g}".format,
 }
 """Setting of a run -> its value in words."""

@@ -68,8 +68,8 @@ def loss_and_gradient(
 
 @triton.jit(do_not_specialize=["layer"])
 def backward(
-    logits, moments, squares, logit_gradients, keys, rates, epsilon, layer, depth, rows, width, inverse_temperatures, above,
-    group, pointers, edges, others, state, outputs, grad_factor, gradients, below, first, second, tiles,
+    logits, moments, squares, logit_gradients, keys, rates, epsilon, layer, depth, rows, width, inverse_temperatures,
+    above, group, pointers, edges, others, state, outputs, grad_factor, gradients, below, first, second, tiles,
     KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One layer's backward pass: gradients of its outputs, their sums over the batch, softmax, Adam.

@@ -124,8 +124,8 @@ class Launcher:
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
             backward[(triton.cdiv(rows, block),)](
-                memory.logits[layer], *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width, buffers.inverse_temperatures,
-                *above, *edges, self.estimator.grad_factor, gradients,
+                memory.logits[layer], *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width,
+                buffers.inverse_temperatures, *above, *edges, self.estimator.grad_factor, gradients,
                 buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
                 buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,
                 BLOCK=block,

@@ -78,7 +78,7 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
     if probe not in PROBES or other is not None:
         raise LgnError(
             f"probe: {probe!r} of {'one record' if other is None else 'two records'} is unknown; "
-            f"allowed: {', '.join(PROBES)} of one, line of two"
+            f"allowed: {', '.join(PROBES)} of one, line of two; gradient before training"
         )
     trained = restore(directory, data_dir)
     return [
