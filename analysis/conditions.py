@@ -18,7 +18,13 @@ METHOD_COLUMNS = ("noise", "straight_through", "temperature")
 
 SCALE_COLUMNS = ("dataset", "depth", "width")
 
-BUDGET_COLUMNS = ("iterations", "time_budget_seconds", "evaluations", "train_evaluation_images")
+BUDGET_COLUMNS = (
+    "iterations",
+    "time_budget_seconds",
+    "evaluations",
+    "train_evaluation_images",
+    "test_evaluation_images",
+)
 """How long a run goes on and how often it is looked at: methods with unlike budgets still compare."""
 
 PAPER_METHODS = tuple(METHODS)
@@ -72,8 +78,12 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
         n for n in condition_columns(runs) if n not in (*METHOD_COLUMNS, *SCALE_COLUMNS, *BUDGET_COLUMNS)
     ]
     varied = [name for name in recipe if runs[name].nunique(dropna=False) > 1]
-    # The value of most runs goes without saying; where two are as common, none does.
-    usual = {name: modes.iloc[0] for name in varied if len(modes := runs[name].mode(dropna=False)) == 1}
+    # The value of most runs goes without saying; where two are as common, none does, and an epsilon never.
+    usual = {
+        name: modes.iloc[0]
+        for name in varied
+        if name != "epsilon" and len(modes := runs[name].mode(dropna=False)) == 1
+    }
     found = []
     for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
         dataset, depth, width, *values = key

@@ -84,7 +84,7 @@ def test_what_cannot_be_written_or_read_is_one_line(results, tmp_path, capsys):
 
 
 def test_the_table_of_runs_kept_beside_records_is_theirs(tmp_path):
-    kept = ROOT / "results/reference/default"
+    kept = ROOT / "results/reference/digits"
     collect(kept / "runs", tmp_path)
     assert (tmp_path / "runs.csv").read_bytes() == (kept / "runs.csv").read_bytes()
 

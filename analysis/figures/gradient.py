@@ -127,14 +127,14 @@ def _points(found: list[Setting]) -> list[Setting]:
 
 def _knob(point: Setting, points: list[Setting]) -> str:
     """What a point varies: the names of its recipe, else width, depth or temperature where few points have its own."""
-    if point.recipe:
-        return ", ".join(point.recipe)
+    if varied := [name for name in point.recipe if name != "epsilon"]:
+        return ", ".join(varied)
     if point.conditions["dlgn"]["temperature"].iloc[0] != 1:
         return "temperature"
     for name in ("width", "depth"):
         if getattr(point, name) not in pd.Series([getattr(one, name) for one in points]).mode().to_list():
             return name
-    return "nothing"
+    return "epsilon"
 
 
 def _ends(layers: pd.DataFrame, condition: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
