@@ -163,6 +163,22 @@ def claims_shown(claims: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def verdicts_shown(claims: list[dict]) -> pd.DataFrame:
+    """A row a setting, the claims beside each other: verdict, and what was measured with its interval."""
+    rows: dict[str, dict[str, str]] = {}
+    for claim in claims:
+        row = rows.setdefault(scale_text(claim["scale"]), {"seeds": str(len(claim["seeds"]))})
+        low, high = claim["interval"]
+        show = _CLAIM_UNITS[claim["claim"]]
+        interval = "" if pd.isna(low) or pd.isna(high) else f" [{show(low)}, {show(high)}]"
+        verdict = "" if claim["verdict"] == "-" else f"{claim['verdict']}: "
+        row[CLAIM_NAMES[claim["claim"]]] = f"{verdict}{claim['measured_text']}{interval}"
+    return pd.DataFrame(
+        [{"scale": scale} | row for scale, row in rows.items()],
+        columns=["scale", "seeds", *CLAIM_NAMES.values()],
+    )
+
+
 def scale_text(scale: dict) -> str:
     """digits, 12 x 500, tau 0.1, 60,000 iterations (GLGN 400,000)"""
     known = ("dataset", "depth", "width", "glgn_temperature", "iterations")

@@ -7,7 +7,7 @@ from analysis.grid import grid_shown, grid_values, map_settings
 from analysis.output import write_table
 from analysis.published import published_shown, published_values
 from analysis.robust import robust_shown, robust_values
-from analysis.summary import claims_shown, summary_shown, summary_values
+from analysis.summary import claims_shown, summary_shown, summary_values, verdicts_shown
 from analysis.survival import survival_shown, survival_values
 from analysis.tidy import Tables
 
@@ -30,5 +30,6 @@ def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]
     if found := map_settings(tables.runs):
         values = grid_values(tables, found)
         paths += write_table("map", grid_shown(values), folder, values)
+    paths += write_table("verdicts", verdicts_shown(claims), folder)
     shown = claims_shown(claims)
     return paths + write_table("claims", shown.drop(columns="detail"), folder, shown)

@@ -89,9 +89,14 @@ def gradient_columns(
             size = np.sqrt(square.astype(np.float64) / (1 - BETA_2**steps)) / settings.inner_scale
             rms = float(np.sqrt(np.mean(size**2)))
             below = float(np.mean(size < settings.epsilon))
-        columns[f"gradient_rms_layer{layer:02d}"] = rms
-        columns[f"below_epsilon_share_layer{layer:02d}"] = below
+        columns[f"gradient_rms_layer{layer:02d}"] = _four_digits(rms)
+        columns[f"below_epsilon_share_layer{layer:02d}"] = _four_digits(below)
     return columns
+
+
+def _four_digits(value: float) -> float:
+    """Enough for what is compared in decades; more would take half of a record's history."""
+    return float(f"{value:.4g}")
 
 
 def evaluation_schedule(iterations: int, evaluations: int) -> np.ndarray:

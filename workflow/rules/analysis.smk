@@ -82,10 +82,10 @@ rule tables:
         texts=expand(
             "{folder}/{table}.{format}",
             folder=FIGURES,
-            table=("claims", "summary", *OTHER_TABLES),
+            table=("claims", "summary", "verdicts", *OTHER_TABLES),
             format=("md", "tex"),
         ),
-        values=expand("{folder}/{table}.csv", folder=FIGURES, table=OTHER_TABLES),
+        values=expand("{folder}/{table}.csv", folder=FIGURES, table=["verdicts", *OTHER_TABLES]),
     log:
         f"{RESULTS}/logs/tables.log",
     group:
