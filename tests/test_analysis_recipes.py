@@ -78,6 +78,7 @@ def test_depths_have_rows_of_their_own_and_only_those_with_two_recipes():
             "pass-through gates, init_scale 3, init_bias 5",
         ),
         ({"grad_factor": 2}, "grad_factor 2"),
+        ({"epsilon": 1e-12}, "epsilon 1e-12"),
         ({"batch_size": 64, "training_labels": "shuffled"}, "batch_size 64, labels shuffled"),
     ],
 )

@@ -104,6 +104,8 @@ def recipes(tables: Tables, found: list[Setting]) -> Figure:
 def recipe_words(setting: Setting) -> str:
     """What sets a setting apart, in words: plain descent, rate 10; empty for the usual recipe."""
     words, recipe = dict(_WORDS), dict(setting.recipe)
+    if recipe.get("optimizer") == "sgd":
+        recipe.pop("epsilon", None)  # it has none
     if setting.runs["init"].iloc[0] == "gaussian":
         recipe.pop("init_bias", None)  # 0, the only value it can have
     else:
