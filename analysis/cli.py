@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("keep", help="tidy tables of a preset -> compressed, for a repository")
     one.add_argument("--results", type=Path, required=True, help="results/<preset>")
     one.add_argument("--output", type=Path, required=True, help="results/reference/<preset>")
+    one.add_argument(
+        "--add", action="store_true", help="leave the runs that are kept there already beside them"
+    )
     one.set_defaults(command=_keep)
 
     one = commands.add_parser("redraw", help="figures and tables of all kept presets, without training")
@@ -127,7 +130,7 @@ def _summary(options: argparse.Namespace) -> None:
 def _keep(options: argparse.Namespace) -> None:
     from analysis.reference import keep
 
-    for path in keep(options.results, options.output):
+    for path in keep(options.results, options.output, options.add):
         print(path)
 
 

@@ -1,12 +1,15 @@
 """Results that a repository keeps: tidy tables in few bytes, and all figures and tables drawn from them anew."""
 
 import gc
+import io
 import lzma
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+
+import pandas as pd
 
 from analysis.claims import make_claims
 from analysis.collect import collect
@@ -19,18 +22,29 @@ from lgn.storage import make_folder, write_bytes
 SUFFIX = ".csv.xz"
 
 
-def keep(results: Path, output: Path) -> list[Path]:
+def keep(results: Path, output: Path, add: bool = False) -> list[Path]:
     """Writes <output>/<table>.csv.xz of the tidy and the probes' tables of a preset; returns the files.
 
-    Raises LgnError where a table is missing or a file cannot be written.
+    add: runs that are kept there already, of a preset that trained in parts, stay beside those of `results`, which
+    replace their own rows. Raises LgnError where a table is missing or a file cannot be written.
     """
     tables = read_tables(results)
     make_folder(output)
     paths = []
     for name in (*TABLES, *(f"{PROBE}{probe}" for probe in tables.probes)):
         paths.append(output / f"{name}{SUFFIX}")
-        write_bytes(paths[-1], lzma.compress(tables.path(name).read_bytes(), preset=9 | lzma.PRESET_EXTREME))
+        content = tables.path(name).read_bytes()
+        if add and paths[-1].is_file():
+            content = _added(lzma.decompress(paths[-1].read_bytes()), content)
+        write_bytes(paths[-1], lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     return paths
+
+
+def _added(kept: bytes, new: bytes) -> bytes:
+    """The rows of two CSV tables by run_id, cells as they are; of a run in both, the new ones."""
+    old, fresh = (pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False) for text in (kept, new))
+    both = pd.concat([old[~old["run_id"].isin(fresh["run_id"])], fresh]).fillna("")
+    return both.sort_values("run_id", kind="stable").to_csv(index=False, lineterminator="\n").encode()
 
 
 def redraw(reference: Path, figures: Path) -> list[Path]:

@@ -41,6 +41,17 @@ def test_what_is_kept_is_every_table_and_the_same_twice(results, tmp_path):
     assert kept.probes == ["soul"] and list(kept.probe("soul")["iteration"]) == [3]
 
 
+def test_a_preset_that_trained_in_parts_is_kept_as_if_at_once(results, tmp_path):
+    """The second part holds one run of the first again, whose rows it replaces."""
+    runs = sorted(path.name for path in (results / "runs").iterdir())
+    for name, part in {"first": runs[::2], "second": runs[1:]}.items():
+        collect(results / "runs", tmp_path / name, part)
+    keep(tmp_path / "first", tmp_path / "kept")
+    for path in keep(tmp_path / "second", tmp_path / "kept", add=True):
+        whole = results / path.name.removesuffix(".xz")
+        assert lzma.decompress(path.read_bytes()) == whole.read_bytes()
+
+
 def test_kept_tables_draw_what_the_records_draw(results, tmp_path):
     """A preset kept as tables, one kept as records, and one that nobody draws; the commands are the workflow's."""
     reference, figures = tmp_path / "reference", tmp_path / "figures"
