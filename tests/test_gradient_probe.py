@@ -71,7 +71,7 @@ def test_the_probe_says_what_training_sees_at_its_first_step(tmp_path, method):
             # A logit or two at epsilon's edge may fall to either side.
             assert row[column] == pytest.approx(
                 float(last[f"{column}_layer{row['layer']:02d}"]),
-                rel=1e-4,
+                rel=1e-3,
                 abs=2 / 3200 if "share" in column else 0,
             )
         assert row["ratio"] == row["gradient_rms"] / 1e-6
@@ -85,7 +85,7 @@ def test_labels_are_those_that_training_is_told(tmp_path, labels):
         last = list(csv.DictReader(file))[-1]
     rows = probe_methods(run, tmp_path, ["glgn"])
     assert [row["gradient_rms"] for row in rows] == pytest.approx(
-        [float(last[f"gradient_rms_layer{layer:02d}"]) for layer in (1, 2, 3)], rel=1e-4, abs=0
+        [float(last[f"gradient_rms_layer{layer:02d}"]) for layer in (1, 2, 3)], rel=1e-3, abs=0
     )
 
 

@@ -28,12 +28,12 @@ rule collect:
     conda:
         "../envs/lgn.yaml"
     params:
-        primary="" if preset.primary is None else f"--primary {preset.primary}",
+        primary=[] if preset.primary is None else ["--primary", str(preset.primary)],
     message:
         f"Collecting the records of preset {preset.preset}"
     shell:
         'results="$(dirname {output.runs:q})"; '
-        'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} {params.primary} --output "$results" '
+        'python -m analysis collect --runs "$results/runs" --run-ids {input.run_ids:q} {params.primary:q} --output "$results" '
         "2>&1 | tee {log:q}"
 
 
