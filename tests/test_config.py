@@ -251,6 +251,14 @@ def test_no_key_is_dead():
     assert used == set(Run.model_fields)
 
 
+def test_paper_cpu_evaluates_for_less_than_a_tenth_of_training():
+    """Images classified, discrete and soft, against those of training's passes: forward, and backward as two."""
+    for run in expand(read_preset(ROOT / "config/paper_cpu.yaml")):
+        rows = run.evaluations * (run.train_evaluation_images + run.test_evaluation_images)
+        evaluated = 2 * (rows + 10_000)  # The last row takes all test images.
+        assert evaluated < 0.1 * 3 * run.batch_size * run.iterations
+
+
 def test_config_readme_and_schema_are_those_of_the_model():
     assert (ROOT / "config/README.md").read_text() == config_reference(), (
         "run: python -m lgn keys > config/README.md"
