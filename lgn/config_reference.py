@@ -26,7 +26,7 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `epsilon_depth.yaml` | digits, depth 6 to 48 at torch's epsilon and at none to speak of: does any depth need noise? |
 | `epsilon_cifar.yaml` | CIFAR-10, depth 12: the claims at the paper's ratio, at torch's epsilon and at a small one |
 | `epsilon_controls.yaml` | digits, the loss scaled instead of epsilon, epsilon inside the root, no Adam, false labels |
-| `ratio.yaml` | digits, twelve ways to move a DLGN's gradient or epsilon: is take-off one function of their ratio? |
+| `ratio.yaml` | digits, ten ways to move a DLGN's gradient or epsilon: is take-off one function of their ratio? |
 | `paper_cpu.yaml` | the paper's own net on one CPU thread, its first 4,000 iterations, hours a run |
 | `digits.yaml` | digits, the four methods at two depths, temperatures and noise types, at torch's epsilon |
 | `cifar10.yaml` | CIFAR-10 at the size of a workstation |
