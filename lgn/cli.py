@@ -11,7 +11,7 @@ from lgn.errors import LgnError
 from lgn.stopping import Stopped, stop_on_signals
 
 DIVERGED = 3
-"""Exit status of a training whose loss or logits became NaN or infinite."""
+"""Exit status of a training whose loss, logits or gradients became NaN or infinite."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -198,7 +198,7 @@ def _train(options: argparse.Namespace) -> int:
     diverged = [record["run_id"] for record in records if record["status"] == "diverged"]
     for run_id in diverged:
         print(
-            f"lgn: {run_id}: its loss or its logits became NaN or infinite; its record says so",
+            f"lgn: {run_id}: its loss, logits or gradients became NaN or infinite; its record says so",
             file=sys.stderr,
         )
     return DIVERGED if diverged and not options.accept_diverged else 0

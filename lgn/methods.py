@@ -39,7 +39,7 @@ BETA_1, BETA_2 = 0.9, 0.999
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How a step changes the logits. optimizer: "adam", "adam_inside" (epsilon inside the root) or "sgd".
+    """How a step changes the logits. name: "adam", "adam_inside" (epsilon inside the root) or "sgd".
 
     Adam's step is learning_rate * m / (sqrt(v) + epsilon), m and v being the bias-corrected moments; adam_inside
     divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are plain descent at rate
@@ -48,7 +48,7 @@ class OptimizerSettings:
     """
 
     learning_rate: float
-    optimizer: str = "adam"
+    name: str = "adam"
     epsilon: float = 1e-8
     loss_scale: float = 1.0
 

@@ -26,7 +26,7 @@ from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 from lgn.stopping import Stopped, StopRequest
 from lgn.storage import make_folder, only_process
-from lgn.versions import RECORD_VERSION, TRAINING_SEMANTICS
+from lgn.versions import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS
 
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
 """At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
@@ -242,6 +242,7 @@ class _Training:
             "semantics": TRAINING_SEMANTICS,
             "data_sha256": dataset.sha256,
             "snapshots": snapshots,
+            "history": HISTORY_VERSION,
         }
         self.snapshot_iterations = metrics.snapshot_schedule(self.schedule, snapshots)
         self.snapshots: dict[int, torch.Tensor] = {}
@@ -264,7 +265,9 @@ class _Training:
             in_budget = self._train_to(int(target))
             row = self._evaluate(last=not in_budget or target == self.run.iterations)
             # Straight-through activations are bits whatever the logits are: NaN logits show in their entropies alone.
-            if not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"])):
+            # Where squares of gradients overflow, as at a large loss_scale, Adam's steps are 0 and nothing else shows.
+            overflow = any(math.isinf(row[name]) for name in row if name.startswith("gradient_rms"))
+            if overflow or not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"])):
                 status = "diverged"
                 break
             if not in_budget:
@@ -286,9 +289,6 @@ class _Training:
         self.history = state["history"]
         self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
-        # A checkpoint without one is older than the one threshold for all: its history counts by its own start's.
-        own = float(np.quantile(self.initial_entropies, 0.01))
-        self.unused_threshold = state.get("unused_threshold", own)
         self.gates = tensors.pop("gates").numpy()
         for name in [name for name in tensors if name.startswith(_SNAPSHOT)]:
             self.snapshots[int(name.removeprefix(_SNAPSHOT))] = tensors.pop(name)
@@ -307,7 +307,6 @@ class _Training:
             "elapsed_seconds": self._elapsed(),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
-            "unused_threshold": self.unused_threshold,
         }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
         tensors |= {f"{_SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()}

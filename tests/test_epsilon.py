@@ -174,6 +174,16 @@ def test_history_has_the_gradients_of_every_layer(tmp_path, backend):
     assert (rows[1e-8].loc[1, sizes] > 0).all()
 
 
+@pytest.mark.parametrize("backend", ["torch", "numba"])
+def test_gradients_whose_squares_overflow_are_a_divergence(tmp_path, backend):
+    """Adam's steps are 0 then: loss and logits stay finite, and the net would only seem not to learn."""
+    run = parse_run(SETTINGS | dict(epsilon=1e-30, loss_scale=1e12, iterations=20, evaluations=6))
+    record = train(run, tmp_path / "run", tmp_path, Execution(backend=backend, device="cpu"))
+    assert record["status"] == "diverged"
+    assert record["final"]["iteration"] == 1
+    assert math.isfinite(record["final"]["loss"])
+
+
 def test_plain_descent_has_no_epsilon():
     with pytest.raises(LgnError, match="epsilon: 1e-10 with optimizer sgd, which has none"):
         parse_run(SETTINGS | dict(optimizer="sgd", epsilon=1e-10))

@@ -133,8 +133,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
     assert not (tmp_path / "cut" / CHECKPOINT).exists()
 
 
-def test_a_checkpoint_without_a_threshold_of_unused_gates_goes_on_by_its_own_start(tmp_path, monkeypatch):
-    """As its history did so far: one column, one threshold."""
+def test_a_checkpoint_with_rows_of_other_columns_is_refused(tmp_path, monkeypatch):
+    """Rows of two kinds in one history.csv would stand under the wrong headers."""
     run = parse_run(RUN | {"iterations": 20})
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
@@ -146,11 +146,13 @@ def test_a_checkpoint_without_a_threshold_of_unused_gates_goes_on_by_its_own_sta
     with pytest.raises(KeyboardInterrupt):
         train(run, tmp_path, tmp_path, TORCH, interrupt)
     state, tensors = read_checkpoint(tmp_path)
-    assert state.pop("unused_threshold") == metrics.unused_threshold()
+    del state["fingerprint"]["history"]  # as before rows had gradients
     write_checkpoint(tmp_path, state, tensors)
-    record = train(run, tmp_path, tmp_path, TORCH)
-    first = np.quantile(np.load(tmp_path / "gates.npz")["initial_entropies"], 0.01)
-    assert record["unused_threshold"] == pytest.approx(first, abs=1e-6)
+    with pytest.raises(
+        LgnError, match="checkpoint.safetensors: was made by .* remove it to start this run anew"
+    ):
+        train(run, tmp_path, tmp_path, TORCH)
+    assert read_checkpoint(tmp_path) is not None
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_refused(tmp_path):

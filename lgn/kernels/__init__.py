@@ -99,7 +99,7 @@ def make_engine(
 
 def _with_optimizer(engine: KernelEngine) -> Engine:
     """The engine with the optimizer asked for: kernels have Adam fused in."""
-    if engine.optimizer.optimizer == "adam":
+    if engine.optimizer.name == "adam":
         return engine
     from lgn.kernels.unfused import Unfused
 

@@ -1,19 +1,17 @@
 """The torch backend: the network's own forward, autograd and torch's Adam. All other backends are tested against it."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
 from lgn.encoding import encode
 from lgn.kernels import LOSS_UNIT
-from lgn.kernels.optimizers import load_moments, read_moments, torch_optimizer
+from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
 from lgn.memory import EVALUATION_IMAGES
 from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
 
-class ReferenceEngine:
+class ReferenceEngine(TorchOptimized):
     """Trains and evaluates a LogicNetwork on one device (see lgn.kernels.Engine)."""
 
     name = "torch"
@@ -59,16 +57,6 @@ class ReferenceEngine:
     def synchronize(self) -> None:
         if self.device != "cpu":
             torch.cuda.synchronize(self.device)
-
-    def optimizer_state(self) -> dict[str, torch.Tensor]:
-        return read_moments(self._torch, list(self.network.logits))
-
-    def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        load_moments(self._torch, list(self.network.logits), moments, int(self.network.iteration))
-
-    def squared_gradients(self) -> Iterator[torch.Tensor]:
-        moments = self.optimizer_state()
-        return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))
 
     def _encode(self, pixels: np.ndarray) -> torch.Tensor:
         return encode(torch.from_numpy(pixels).to(self.device), self.thresholds)

@@ -1,16 +1,14 @@
 """An optimiser of torch's on the kernels of an engine, which have Adam alone fused in."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
 from lgn.kernels import LOSS_UNIT, KernelEngine
-from lgn.kernels.optimizers import load_moments, read_moments, torch_optimizer
+from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
 from lgn.methods import OptimizerSettings
 
 
-class Unfused:
+class Unfused(TorchOptimized):
     """An Engine on another's kernels whose step() hands the logits' gradients to an optimiser of torch's."""
 
     together, waited = 1, 0.0
@@ -42,13 +40,3 @@ class Unfused:
         taken = self._loss_sum, self._loss_count
         self._loss_sum, self._loss_count = 0.0, 0
         return taken
-
-    def optimizer_state(self) -> dict[str, torch.Tensor]:
-        return read_moments(self._torch, list(self.network.logits))
-
-    def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        load_moments(self._torch, list(self.network.logits), moments, int(self.network.iteration))
-
-    def squared_gradients(self) -> Iterator[torch.Tensor]:
-        moments = self.optimizer_state()
-        return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))
