@@ -23,9 +23,9 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `verify.yaml` | digits, tiny nets, one seed: the records that `lgn verify` compares a machine with |
 | `default.yaml` | digits, the claims at three epsilons: the paper's case in miniature, torch's default, a small one |
 | `epsilon.yaml` | digits, the claims from the paper's ratio of gradient to epsilon down, at its learning rate |
-| `epsilon_depth.yaml` | digits, depth 6 to 48 at torch's epsilon and at the smallest allowed: does any depth need noise? |
+| `epsilon_depth.yaml` | digits, depth 6 to 48 at torch's epsilon and at 1e-30: does any depth need noise? |
 | `epsilon_cifar.yaml` | CIFAR-10, depth 12: the claims at the paper's ratio, at torch's epsilon and at a small one |
-| `epsilon_controls.yaml` | digits, the loss scaled instead of epsilon, epsilon inside the root, no Adam, false labels |
+| `epsilon_controls.yaml` | digits, loss scaled instead of epsilon, epsilon inside the root, no Adam, shuffled labels |
 | `ratio.yaml` | digits, ten ways to move a DLGN's gradient or epsilon: is take-off one function of their ratio? |
 | `paper_cpu.yaml` | the paper's own net on one CPU thread, its first 4,000 iterations, hours a run |
 | `digits.yaml` | digits, the four methods at two depths, temperatures and noise types, at torch's epsilon |
