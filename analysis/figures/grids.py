@@ -22,6 +22,7 @@ from analysis.grid import Map, grid_values, map_settings, maps, tied
 from analysis.style import NEUTRAL, RC, method_style
 from analysis.tidy import Tables
 from lgn.methods import METHODS, method_label
+from lgn.metrics import unused_threshold
 
 _BEST = {"linewidth": 1.6, "linestyle": "-"}
 _TIED = {"linewidth": 0.9, "linestyle": (0, (2, 1.5))}
@@ -75,7 +76,7 @@ def map_unused(tables: Tables, found: list[Setting]) -> Figure:
     figure, bar, _ = _method_maps(values, found, shown_methods(found), "unused_share", _unused_text)
     bar.set_label(
         "unused gates at the end (%) [95% interval over seeds]:\n"
-        "entropy above the threshold of N(0, 1) logits (about 1.7 nats)"
+        f"entropy above the threshold of N(0, 1) logits (about {unused_threshold():.1f} nats)"
     )
     legend(figure, _unlearnt_note(values, "below {} in train mode: not learnt"))
     return figure
