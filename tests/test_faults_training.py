@@ -192,7 +192,7 @@ def test_a_training_that_overflows_is_recorded_said_and_told_by_the_exit_status(
     settings = method | dict(iterations=20, evaluations=3, group_temperature="1.0e-44")
     status, printed = run(tmp_path / "run", **settings)
     assert status == 3
-    assert "its loss or its logits became NaN or infinite; its record says so" in printed
+    assert "its loss, logits or gradients became NaN or infinite; its record says so" in printed
     assert '"status": "diverged"' in (tmp_path / "run" / "run.json").read_text()
     assert run(tmp_path / "accepted", "--accept-diverged", **settings)[0] == 0
 
