@@ -10,11 +10,8 @@ VENV ?= .venv
 
 READY := $(VENV)/.complete
 BIN := $(VENV)/bin
-CONFIG := config/$(PRESET).yaml
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
-ifneq ($(origin STUDIES),undefined)
-SNAKEMAKE += --config 'studies=[$(STUDIES)]'
-endif
+CONFIGS := $(PRESET:%=config/%.yaml)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce figures report benchmark test test-all lint format clean
@@ -29,21 +26,21 @@ help:
 	@echo "make lint        linters alone;  make format  rewrites to the style they check"
 	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
 	@echo "presets: $(basename $(notdir $(wildcard config/*.yaml)))"
-	@echo "variables: PRESET, CORES, STUDIES= (none of the preset's), PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
+	@echo "variables: PRESET (one, or several in quotes), CORES, PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
 
-reproduce: $(CONFIG) $(READY)
-	$(SNAKEMAKE)
+reproduce: $(CONFIGS) $(READY)
+	@set -e; for config in $(CONFIGS); do $(SNAKEMAKE) --configfile $$config; done
 
 ifeq ($(origin PRESET),file)
 figures: $(READY)
 	$(BIN)/python -m analysis redraw
 else
-figures: $(CONFIG) $(READY)
-	$(SNAKEMAKE) figures tables
+figures: $(CONFIGS) $(READY)
+	@set -e; for config in $(CONFIGS); do $(SNAKEMAKE) figures tables --configfile $$config; done
 endif
 
-report: $(CONFIG) $(READY)
-	$(SNAKEMAKE) --report results/$(PRESET)/report.html
+report: $(CONFIGS) $(READY)
+	$(SNAKEMAKE) --report results/$(PRESET)/report.html --configfile $(CONFIGS)
 
 benchmark: $(READY)
 	$(BIN)/python -m pip install --quiet --quiet --no-deps --requirement requirements-benchmarks.txt

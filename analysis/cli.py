@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=_figure)
 
     one = _with_results(commands, "figures", "every figure that the preset has the runs for", output=True)
+    one.add_argument("--processes", type=int, default=1, help="draw as many figures at once")
     one.set_defaults(command=_figures)
 
     one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
@@ -107,17 +108,18 @@ def _tables(options: argparse.Namespace) -> None:
 
 def _figure(options: argparse.Namespace) -> None:
     from analysis.figures import write_figure
+    from analysis.reference import tidy
 
-    write_figure(options.name, read_tables(options.results), options.output)
+    with tidy(options.results) as results:
+        write_figure(options.name, read_tables(results), options.output)
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from analysis.figures import available_figures, write_figure
+    from analysis.reference import draw_figures, tidy
 
-    tables = read_tables(options.results)
-    for name in available_figures(tables.runs, tables.probes):
-        for path in write_figure(name, tables, options.output):
-            print(path)
+    with tidy(options.results) as results:
+        paths = draw_figures(results, options.output, options.processes)
+    print(f"{len(paths)} files in {options.output}")
 
 
 def _summary(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from scipy.ndimage import median_filter
+import scipy
 
 SMOOTHING_ROWS = 3
 END_SHARE, END_ROWS = 0.1, 3
@@ -15,7 +15,7 @@ def smooth(y: np.ndarray) -> np.ndarray:
     A median, since a single lucky evaluation must neither set a target nor reach it.
     """
     y = np.asarray(y, dtype=float)
-    return median_filter(y, size=(1,) * (y.ndim - 1) + (SMOOTHING_ROWS,), mode="nearest")
+    return scipy.ndimage.median_filter(y, size=(1,) * (y.ndim - 1) + (SMOOTHING_ROWS,), mode="nearest")
 
 
 def align(xs: list[np.ndarray], ys: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

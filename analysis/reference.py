@@ -5,7 +5,9 @@ import io
 import lzma
 import os
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,6 +47,30 @@ def _added(kept: bytes, new: bytes) -> bytes:
     old, fresh = (pd.read_csv(io.BytesIO(text), dtype=str, keep_default_na=False) for text in (kept, new))
     both = pd.concat([old[~old["run_id"].isin(fresh["run_id"])], fresh]).fillna("")
     return both.sort_values("run_id", kind="stable").to_csv(index=False, lineterminator="\n").encode()
+
+
+@contextmanager
+def tidy(results: Path) -> Iterator[Path]:
+    """A folder of tidy tables: the one given, or a temporary one into which the records that it keeps are collected."""
+    if any((results / f"history{suffix}").is_file() for suffix in (".csv", SUFFIX)):
+        yield results
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            yield _collected(results, Path(scratch))
+
+
+def draw_figures(results: Path, output: Path, processes: int) -> list[Path]:
+    """Every figure that a folder of tidy tables has the runs for, as pdf and png; returns the files.
+
+    Raises LgnError naming a table that is missing or cannot be read.
+    """
+    tables = read_tables(results)
+    names = available_figures(tables.runs, tables.probes)
+    if processes == 1:
+        return [path for name in names for path in write_figure(name, tables, output)]
+    with ProcessPoolExecutor(processes, initializer=gc.disable) as pool:
+        tasks = [pool.submit(_write_figure, name, results, output) for name in names]
+        return sorted(path for task in tasks for path in task.result())
 
 
 def redraw(reference: Path, figures: Path) -> list[Path]:

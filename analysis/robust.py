@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its submodules load when used: planning a preset needs none
 
 from analysis import comparisons
 from analysis.conditions import PAPER_METHODS, Setting, settings
@@ -68,7 +68,7 @@ def interquartile_mean(scores: np.ndarray) -> np.ndarray:
 
     Up to three runs are all kept, so that it is their mean.
     """
-    return stats.trim_mean(scores, TRIMMED, axis=0)
+    return scipy.stats.trim_mean(scores, TRIMMED, axis=0)
 
 
 @lru_cache(maxsize=16)
@@ -101,9 +101,9 @@ def stratified_tail(sizes: tuple[int, ...], level: float = LEVEL) -> float:
     Every stratum loses one degree of freedom to its own mean; the missing factor sqrt(n / (n - 1)) is that of the
     smallest stratum.
     """
-    t = stats.t.ppf((1 + level) / 2, sum(sizes) - len(sizes))
+    t = scipy.stats.t.ppf((1 + level) / 2, sum(sizes) - len(sizes))
     smallest = min(sizes)
-    return float(stats.norm.cdf(-math.sqrt(smallest / (smallest - 1)) * t))
+    return float(scipy.stats.norm.cdf(-math.sqrt(smallest / (smallest - 1)) * t))
 
 
 def stratified_interval(
@@ -165,8 +165,8 @@ def probability_of_improvement(one: np.ndarray, other: np.ndarray, level: float 
         return Improvement(math.nan, math.nan, math.nan, 0.0, 0)
     # Beta quantiles rather than scipy's binomtest, which takes whole wins only.
     tail = (1 - level) / 2
-    low = float(stats.beta.ppf(tail, wins, pairs - wins + 1)) if wins > 0 else 0.0
-    high = float(stats.beta.isf(tail, wins + 1, pairs - wins)) if wins < pairs else 1.0
+    low = float(scipy.stats.beta.ppf(tail, wins, pairs - wins + 1)) if wins > 0 else 0.0
+    high = float(scipy.stats.beta.isf(tail, wins + 1, pairs - wins)) if wins < pairs else 1.0
     return Improvement(wins / pairs, low, high, wins, pairs)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+import scipy  # its submodules load when used: planning a preset needs none
 
 LEVEL = 0.95
 """Nominal coverage of every interval."""
@@ -42,8 +42,8 @@ def tail(n: int, level: float = LEVEL) -> float:
     A percentile interval is too narrow for few seeds: it lacks the factor sqrt(n / (n - 1)) and Student's t. The
     tail is widened for both (Hesterberg 2015, "expanded percentile interval"); it tends to (1 - level) / 2.
     """
-    t = stats.t.ppf((1 + level) / 2, n - 1)
-    return float(stats.norm.cdf(-math.sqrt(n / (n - 1)) * t))
+    t = scipy.stats.t.ppf((1 + level) / 2, n - 1)
+    return float(scipy.stats.norm.cdf(-math.sqrt(n / (n - 1)) * t))
 
 
 def weighted_quantile(values: np.ndarray, weights: np.ndarray, q: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its submodules load when used: planning a preset needs none
 
 from analysis import comparisons, measures
 from analysis.conditions import Setting
@@ -49,9 +49,9 @@ class Times:
         return Times(self.seeds[positions], self.time[positions], self.reached[positions])
 
     @property
-    def censored_data(self) -> stats.CensoredData:
+    def censored_data(self) -> "scipy.stats.CensoredData":
         """The same for scipy."""
-        return stats.CensoredData(uncensored=self.time[self.reached], right=self.time[~self.reached])
+        return scipy.stats.CensoredData(uncensored=self.time[self.reached], right=self.time[~self.reached])
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def kaplan_meier(times: Times, level: float = LEVEL) -> Curve:
     95%. Censoring must not depend on the time to come, as with a fixed budget of iterations. In seconds that holds
     only nearly: a slow run is watched for longer.
     """
-    found = stats.ecdf(times.censored_data).cdf
+    found = scipy.stats.ecdf(times.censored_data).cdf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of the undefined ends, filled below
         interval = found.confidence_interval(level, method="log-log")
@@ -169,7 +169,7 @@ def log_rank(one: Times, other: Times) -> LogRank:
     paired = math.nan
     if len(positions):
         both = Times(*(np.append(getattr(one, n), getattr(other, n)) for n in ("seeds", "time", "reached")))
-        test = stats.permutation_test(
+        test = scipy.stats.permutation_test(
             (positions, len(one.time) + other_positions),
             lambda first, second: _log_rank_statistic(both.at(first), both.at(second)),
             permutation_type="samples",
@@ -178,7 +178,7 @@ def log_rank(one: Times, other: Times) -> LogRank:
             rng=np.random.default_rng(_GENERATOR_SEED),
         )
         paired = float(test.pvalue)
-    return LogRank(statistic, float(2 * stats.norm.sf(abs(statistic))), paired, len(positions))
+    return LogRank(statistic, float(2 * scipy.stats.norm.sf(abs(statistic))), paired, len(positions))
 
 
 def _log_rank_statistic(one: Times, other: Times) -> float:
@@ -186,7 +186,7 @@ def _log_rank_statistic(one: Times, other: Times) -> float:
     if not (one.reached.any() or other.reached.any()):
         return 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.nan_to_num(stats.logrank(one.censored_data, other.censored_data).statistic))
+        return float(np.nan_to_num(scipy.stats.logrank(one.censored_data, other.censored_data).statistic))
 
 
 def with_target(runs: pd.DataFrame) -> list[Setting]:

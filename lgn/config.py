@@ -269,12 +269,6 @@ class Execution(BaseModel):
     threads: Annotated[
         int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
     ] = 1
-    seeds_together: Annotated[
-        bool,
-        Field(
-            description="one job trains all seeds of a setting: small networks that share a GPU in one launch"
-        ),
-    ] = False
     snapshots: Annotated[
         int,
         Field(
@@ -323,13 +317,6 @@ class Preset(BaseModel):
         ),
     ] = None
     execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
-    studies: Annotated[
-        list[Annotated[str, Field(min_length=1)]],
-        Field(
-            description="preset files made along with this one, such as config/map.yaml; the workflow's alone: other "
-            "commands take one preset"
-        ),
-    ] = []
     data_dir: Annotated[
         str | None, Field(min_length=1, description="folder of the data files; null: LGN_DATA, or data")
     ] = None
@@ -393,37 +380,6 @@ def parse_yaml(text: str) -> Any:
 def read_preset(path: Path | str) -> Preset:
     """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
     return parse_preset(_read_config(path), str(path))
-
-
-def read_studies(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """name -> config of each study that a preset brings along, in its order; paths are the working directory's.
-
-    A study is what its file says, but for where it executes: folders, backend, device and threads that the bringing
-    preset states are that preset's. Its data folder always is, stated or not: LGN_DATA is one for all jobs.
-
-    Raises LgnError where either preset is not valid, where a study's file cannot be read or brings along studies of
-    its own, and where two presets have one name.
-    """
-    bringing = _validated(Preset, config, "config")
-    stated = bringing.model_dump(include={"results_dir", "figures_dir"}, exclude_unset=True)
-    machine = bringing.execution.model_dump(include={"backend", "device", "threads"}, exclude_unset=True)
-    named, studies = {bringing.preset: "config"}, {}
-    for path in bringing.studies:
-        study = _read_config(path)
-        parsed = parse_preset(study, path)
-        if parsed.studies:
-            raise LgnError(
-                f"{path}: studies: {_shown(parsed.studies)}; allowed: none, as config brings it along"
-            )
-        if other := named.get(parsed.preset):
-            raise LgnError(
-                f"{path}: preset: {_shown(parsed.preset)} is also that of {other}; allowed: a name of its own, since "
-                "it names folders"
-            )
-        named[parsed.preset] = path
-        execution = study.get("execution", {}) | machine
-        studies[parsed.preset] = study | stated | {"data_dir": bringing.data_dir, "execution": execution}
-    return studies
 
 
 def _read_config(path: Path | str) -> dict[Any, Any]:

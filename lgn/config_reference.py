@@ -13,9 +13,9 @@ Made from the typed model by `python -m lgn keys > config/README.md`; a test kee
 
 A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; without a file it is
 `config/default.yaml`. Any key can be overridden for one call: `--config results_dir=/scratch/results`.
+Targets come first, since `--configfile` takes several files: `snakemake figures --configfile config/smoke.yaml`.
 
-A preset may bring along others, its `studies`: they execute where it does, after it, and their targets are named after
-them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
+`make reproduce PRESET="digits map rates"` makes several, one after the other.
 
 | preset | what it is |
 |---|---|
@@ -43,7 +43,7 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
-| `gpu.yaml` | digits, the claims and temperatures with ten seeds; the seeds of a setting share a GPU |
+| `gpu.yaml` | digits, the claims and temperatures with ten seeds, for a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
 A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two

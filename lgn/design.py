@@ -3,6 +3,7 @@
 import json
 import math
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
@@ -47,14 +48,6 @@ class Design:
         """The data sets that the runs need."""
         return sorted({run.dataset for run in self.runs.values()})
 
-    @property
-    def settings(self) -> list["Setting"]:
-        """The runs by what they have in common but for the seed."""
-        found: dict[str, list[Run]] = {}
-        for run in self.runs.values():
-            found.setdefault(run.model_copy(update={"seed": 0}).hash, []).append(run)
-        return [Setting(runs, self.preset.execution) for runs in found.values()]
-
     @cached_property
     def probes(self) -> dict[str, dict[str, str]]:
         """probe -> run_id of each run it measures -> run_id of the DLGN it is joined to ("" but for the probe line).
@@ -74,61 +67,31 @@ class Design:
         found = self.runs.get(dlgn.hash)
         return found.run_id if found and run.method != "dlgn" else ""
 
-    def _setting(self, run_hash: str) -> "Setting":
-        return Setting([self.runs[run_hash]], self.preset.execution)
-
     def arguments(self, run_hash: str) -> list[str]:
-        """key=value arguments of `lgn train` for one run."""
-        return run_arguments(self.runs[run_hash])
+        """key=value arguments of `lgn train` for one run: those that its hash is made of.
+
+        Defaults are left out here too, or a key added later would make Snakemake train everything anew.
+        """
+        settings = self.runs[run_hash].model_dump(exclude_defaults=True)
+        return [
+            f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in settings.items()
+        ]
 
     def memory_mb(self, run_hash: str) -> int:
-        """A generous bound on a run's memory, in MiB."""
-        return self._setting(run_hash).memory_mb
+        """A bound on a run's memory, in whole hundreds of MiB; activations on a GPU are counted all the same."""
+        execution = self.preset.execution
+        backend = "numba" if execution.backend == "auto" else execution.backend
+        needed = needed_bytes([self.runs[run_hash]], backend, "cpu", execution.snapshots)
+        return 100 * math.ceil(needed / (100 * 2**20))
 
     def minutes(self, run_hash: str) -> int:
         """A generous bound on how long a run takes."""
-        return self._setting(run_hash).minutes
+        return START_MINUTES + math.ceil(training_seconds(self.runs[run_hash]) / 60)
 
     def group(self, run_hash: str) -> str | None:
-        """The group of jobs that a run belongs to, by its length."""
-        return self._setting(run_hash).group
-
-
-class Setting:
-    """Runs that differ in their seeds only, as one call of `lgn train` trains them."""
-
-    def __init__(self, runs: list[Run], execution: Execution):
-        self.runs, self.dataset, self.execution = runs, runs[0].dataset, execution
-        self.run_ids = [run.run_id for run in runs]
-        self.seeds = "".join(f"{run.seed}," for run in runs)
-
-    @property
-    def name(self) -> str:
-        """A name for rules and logs; the first run's hash makes it unique."""
-        first = self.runs[0]
-        return f"{first.method}_depth{first.depth}_width{first.width}_{first.hash}"
-
-    @property
-    def arguments(self) -> list[str]:
-        """key=value arguments of `lgn train` for all of them; the comma behind a seed makes even one a list."""
-        return run_arguments(self.runs[0], seed=self.seeds)
-
-    @property
-    def memory_mb(self) -> int:
-        """A bound on their memory together, in whole hundreds of MiB; activations on a GPU are counted all the same."""
-        backend = "numba" if self.execution.backend == "auto" else self.execution.backend
-        needed = needed_bytes(self.runs, backend, "cpu", self.execution.snapshots)
-        return 100 * math.ceil(needed / (100 * 2**20))
-
-    @property
-    def minutes(self) -> int:
-        """A generous bound on how long they take one after another."""
-        return START_MINUTES + math.ceil(sum(training_seconds(run) for run in self.runs) / 60)
-
-    @property
-    def group(self) -> str | None:
         """`short_trainings`, of which a profile may put several into one job; None for those that stay alone."""
-        return "short_trainings" if self.minutes < SHORT_MINUTES else None
+        return "short_trainings" if self.minutes(run_hash) < SHORT_MINUTES else None
 
 
 def training_seconds(run: Run) -> float:
@@ -143,19 +106,16 @@ def training_seconds(run: Run) -> float:
 
 
 def gpu_request(execution: Execution) -> dict[str, int | str]:
-    """Resources of a training that asks for a GPU by name; none for device auto, which takes what it finds."""
-    return {"gpu": 1, "gpu_manufacturer": "nvidia"} if execution.device.startswith("cuda") else {}
+    """Resources of a training that will use a GPU: one that is asked for, or for device auto the one that is here."""
+    asked = execution.device.startswith("cuda") or (
+        execution.device == "auto" and execution.backend != "numba" and a_gpu_is_here()
+    )
+    return {"gpu": 1, "gpu_manufacturer": "nvidia"} if asked else {}
 
 
-def run_arguments(run: Run, **changed: object) -> list[str]:
-    """key=value arguments of `lgn train`: those that the run's hash is made of.
-
-    Defaults are left out here too, or a key added later would make Snakemake train everything anew.
-    """
-    settings = run.model_dump(exclude_defaults=True) | changed
-    return [
-        f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in settings.items()
-    ]
+def a_gpu_is_here() -> bool:
+    """Whether the driver of an NVIDIA GPU shows one on this machine; asking torch would take seconds of planning."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
 def write_design(design: Design, table: str, run_ids: str) -> None:

@@ -19,7 +19,7 @@ from analysis import style
 from analysis.claims import make_claims
 from analysis.cli import main
 from analysis.collect import collect
-from analysis.figures import FIGURES, available_figures, draw, figure_sources, panels, write_figure
+from analysis.figures import FIGURES, available_figures, draw, panels, write_figure
 from analysis.tidy import Tables, read_tables
 from lgn.config import Preset
 from lgn.design import Design
@@ -239,12 +239,6 @@ def test_share_above_the_threshold_used_is_the_unused_share(tables):
     near = (edges > threshold - 0.15) & (edges < threshold + 0.15)
     assert shares[near].min() <= share <= shares[near].max()
     assert (shares[0], shares[-1]) == (1, 0)
-
-
-def test_a_figures_source_is_the_module_that_draws_it():
-    named = {Path(path).name for path in figure_sources("speed_ratio")}
-    assert {"speed.py", "panels.py", "style.py", "statistics.py"} <= named
-    assert "gates.py" not in named
 
 
 def test_every_figure_has_a_caption_that_says_what_it_is_made_from():

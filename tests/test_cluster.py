@@ -15,12 +15,11 @@ import psutil
 import pytest
 import yaml
 
-from analysis.figures import available_figures
 from lgn.config import parse_preset
 from lgn.design import SHORT_MINUTES, START_MINUTES, Design, gpu_request, training_seconds
 
 ROOT = Path(__file__).resolve().parent.parent
-PROFILES = ROOT / "workflow/profiles"
+PROFILES = ROOT / "profiles"
 
 sys.path.insert(0, str(ROOT / "tests/slurm"))
 from cluster import Cluster, missing_programs  # noqa: E402
@@ -99,26 +98,36 @@ def took(record):
 
 
 def test_only_short_trainings_share_a_job():
-    assert {setting.group for setting in design().settings} == {"short_trainings"}
-    long = design(base=SMALL["base"] | {"iterations": 10**8})
-    assert {setting.group for setting in long.settings} == {None}
+    short, long = design(), design(base=SMALL["base"] | {"iterations": 10**8})
+    assert {short.group(run) for run in short.runs} == {"short_trainings"}
+    assert {long.group(run) for run in long.runs} == {None}
     assert all((long.minutes(run) < SHORT_MINUTES) == (long.group(run) is not None) for run in long.runs)
 
 
-@pytest.mark.parametrize(("device", "gpus"), [("auto", 0), ("cpu", 0), ("cuda", 1), ("cuda:0", 1)])
-def test_a_gpu_is_asked_for_where_the_preset_names_one(device, gpus):
-    preset = parse_preset(SMALL | {"execution": {"device": device}})
-    assert gpu_request(preset.execution).get("gpu", 0) == gpus
+@pytest.mark.parametrize(
+    ("execution", "alone", "beside_a_gpu"),
+    [
+        ({"device": "auto"}, 0, 1),
+        ({"device": "auto", "backend": "numba"}, 0, 0),
+        ({"device": "cpu"}, 0, 0),
+        ({"device": "cuda"}, 1, 1),
+        ({"device": "cuda:0"}, 1, 1),
+    ],
+)
+def test_a_gpu_is_asked_for_wherever_one_will_be_used(monkeypatch, execution, alone, beside_a_gpu):
+    stated = parse_preset(SMALL | {"execution": execution}).execution
+    for here, gpus in ((False, alone), (True, beside_a_gpu)):
+        monkeypatch.setattr("lgn.design.a_gpu_is_here", lambda here=here: here)
+        assert gpu_request(stated).get("gpu", 0) == gpus
 
 
-@pytest.mark.parametrize("together", [False, True])
-def test_trainings_declare_time_memory_and_gpu_and_more_of_it_at_each_attempt(tmp_path, together):
+def test_trainings_declare_time_memory_and_gpu_and_more_of_it_at_each_attempt(tmp_path):
     """Read from a dry run, which prints a job's resources where its rule has no message."""
     silent = tmp_path / "Snakefile"
     silent.write_text(
         f'include: "{ROOT}/workflow/Snakefile"\nfor one in workflow.rules:\n    one.message = None\n'
     )
-    preset = SMALL | {"execution": {"device": "cuda", "seeds_together": together}}
+    preset = SMALL | {"execution": {"device": "cuda"}}
     seen = []
     for attempt in ("1", "2"):
         arguments = ("--snakefile", str(silent), "--cores", "1", "--dry-run", "--attempt", attempt, "runs")
@@ -127,7 +136,7 @@ def test_trainings_declare_time_memory_and_gpu_and_more_of_it_at_each_attempt(tm
         lines = [
             line for line in planned.stdout.splitlines() if "resources:" in line and "device=cuda" in line
         ]
-        assert len(lines) == (2 if together else 8)
+        assert len(lines) == 8
         assert all("gpu=1" in line for line in lines)
         seen.append(
             [
@@ -138,11 +147,11 @@ def test_trainings_declare_time_memory_and_gpu_and_more_of_it_at_each_attempt(tm
     assert seen[1] == [{name: 2 * amount for name, amount in job.items()} for job in seen[0]]
 
 
-@pytest.mark.parametrize("name", ["workstation", "slurm", "kubernetes"])
+@pytest.mark.parametrize("name", ["default", "workstation", "slurm", "kubernetes"])
 def test_snakemake_takes_the_profile(tmp_path, name):
     """Options it does not know, its plugins' among them, end a dry run."""
     arguments = ["--dry-run"]
-    if name != "workstation":
+    if name in ("slurm", "kubernetes"):
         need("executor", name)
     if name == "kubernetes":
         # In place of object storage, which even a dry run asks for what is there.
@@ -189,7 +198,7 @@ def test_what_slurm_is_asked_for(tmp_path, device):
     asked = snakemake(tmp_path, preset, *arguments, environment=environment)
     assert asked.returncode != 0
     (call,) = (tmp_path / "sbatch.calls").read_text().splitlines()
-    one = next(iter(design().settings)).runs[0].hash
+    one = next(iter(design().runs))
     side_by_side = 1 if device == "cuda" else 4
     layers = 8 // side_by_side
     assert f" -t {layers * design().minutes(one)} " in call
@@ -197,22 +206,13 @@ def test_what_slurm_is_asked_for(tmp_path, device):
     assert re.findall(r"--gpus=\S+", call.split("--wrap")[0]) == (["--gpus=1"] if device == "cuda" else [])
 
 
-def test_the_analysis_of_a_preset_and_of_its_study_is_a_job_each_with_every_figure(tmp_path):
-    """Read from the rules' groups: all but data, trainings and probes, and the targets, which run nothing."""
-    seen = tmp_path / "Snakefile"
-    seen.write_text(
-        f'include: "{ROOT}/workflow/Snakefile"\n'
-        'print(*(f"{one.name}: {one._group}" for one in workflow.rules if not one.norun), sep="\\n")\n'
+def test_the_analysis_of_a_preset_is_one_job():
+    """All rules but data, trainings and probes, and the targets, which run nothing."""
+    rules = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
+    grouped = re.findall(
+        r'^rule (\w+):\n(?:(?!^rule ).*\n)*?    group:\n        "analysis"', rules, re.MULTILINE
     )
-    study = tmp_path / "study.yaml"
-    study.write_text(yaml.safe_dump(SMALL | {"preset": "study"}))
-    arguments = ("--snakefile", str(seen), "--cores", "1", "--dry-run", "--quiet", "--", "all")
-    planned = snakemake(tmp_path, SMALL | {"studies": [str(study)]}, *arguments)
-    assert planned.returncode == 0, planned.stdout
-    grouped = set(re.findall(r"^(\w+): analysis$", planned.stdout, re.MULTILINE))
-    figures = set(available_figures(design().table, design().probes))
-    analysis = figures | {"design", "collect", "probe_table", "claims", "tables"}
-    assert grouped == analysis | {f"study__{name}" for name in analysis}
+    assert set(grouped) == {"figures", "design", "collect", "probe_table", "claims", "tables"}
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgn.cli import main, parse_settings
-from lgn.config import Run, expand, parse_preset, parse_run, read_preset, read_studies
+from lgn.config import Run, expand, parse_preset, parse_run, read_preset
 from lgn.config_reference import config_reference, config_schema
 from lgn.design import Design
 from lgn.errors import LgnError
@@ -179,67 +178,6 @@ def test_a_job_asks_for_the_memory_of_its_backend():
         for backend in ("auto", "torch")
     )
     assert torch > 2 * numba
-
-
-def studies_of(folder, *studies, **overrides):
-    """read_studies for a preset that brings along these, each written to a file: 0.yaml, 1.yaml, ..."""
-    paths = [folder / f"{index}.yaml" for index in range(len(studies))]
-    for path, study in zip(paths, studies, strict=True):
-        path.write_text(study if isinstance(study, str) else yaml.safe_dump(study))
-    return read_studies(preset(studies=[str(path) for path in paths], **overrides))
-
-
-def test_a_study_is_its_file_but_for_the_folders_and_the_machine_that_the_preset_states(tmp_path):
-    own = {"results_dir": "mine", "figures_dir": "mine", "data_dir": "mine"}
-    own |= {"execution": {"backend": "torch", "device": "cpu", "threads": 2, "snapshots": 3}}
-    study = preset(preset="a-study", seeds=[7], **own)
-    unstated = studies_of(tmp_path, study, preset(preset="b"))
-    assert list(unstated) == ["a-study", "b"]
-    assert unstated["a-study"] == study | {"data_dir": None}
-    stated = {"results_dir": "r", "figures_dir": "f", "data_dir": "d"}
-    machine = {"backend": "numba", "device": "cuda", "threads": 4}
-    execution = machine | {"snapshots": 0, "seeds_together": True}
-    found = studies_of(tmp_path, study, preset(preset="b"), execution=execution, **stated)
-    assert found["a-study"] == study | stated | {"execution": machine | {"snapshots": 3}}
-    assert found["b"] == preset(preset="b") | stated | {"execution": machine}
-    assert all(parse_preset(config).preset == name for name, config in found.items())
-    assert read_studies(preset()) == {}
-
-
-@pytest.mark.parametrize(
-    ("studies", "words"),
-    [
-        (["["], "0.yaml: not a readable YAML file: "),
-        (["1"], "0.yaml: holds int; allowed: a mapping of keys"),
-        ([preset(seeds=[])], "0.yaml: seeds: [] is not allowed"),
-        ([preset(sweeps=[{"set": {"width": 7}}])], "0.yaml: sweeps[0]: "),
-        (
-            [preset(preset="a", studies=["b.yaml"])],
-            "0.yaml: studies: ['b.yaml']; allowed: none, as config brings it along",
-        ),
-        ([preset()], "0.yaml: preset: 'test' is also that of config; allowed: a name of its own"),
-        ([preset(preset="a"), preset(preset="a")], "1.yaml: preset: 'a' is also that of "),
-    ],
-)
-def test_a_wrong_study_is_refused_in_one_line(tmp_path, studies, words):
-    with pytest.raises(LgnError) as refused:
-        studies_of(tmp_path, *studies)
-    assert str(refused.value).startswith(f"{tmp_path}/{words}")
-    assert "\n" not in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    ("studies", "words"),
-    [
-        (["nowhere.yaml"], "nowhere.yaml: not a readable YAML file: .* No such file"),
-        (["a\x00b"], "a\x00b: not a readable YAML file: "),
-        ([""], "config: studies.0: '' is not allowed; allowed: "),
-        ("config/map.yaml", "config: studies: 'config/map.yaml' is not allowed; allowed: a valid list"),
-    ],
-)
-def test_studies_that_name_no_file_are_refused(studies, words):
-    with pytest.raises(LgnError, match=words):
-        read_studies(preset(studies=studies))
 
 
 def test_no_key_is_dead():

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.figures import FIGURES, available_figures
+from analysis.figures import available_figures
 from lgn.config import parse_preset
 from lgn.design import Design
 
@@ -79,99 +79,44 @@ def copy_of(finished, folder):
     return folder
 
 
-@pytest.mark.parametrize(("name", "trained"), [("default", 90), ("digits", 60)])
-def test_a_call_plans_its_preset_and_its_studies(name, trained):
+@pytest.mark.parametrize(
+    ("chosen", "trained"), [([], 90), (["--configfile", str(ROOT / "config/digits.yaml")], 60)]
+)
+def test_a_call_from_any_folder_plans_its_preset(tmp_path, chosen, trained):
     """A bare call the default one. An included file's default target is dropped: without its own it plans none."""
-    chosen = [] if name == "default" else ["--configfile", f"config/{name}.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(tmp_path),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--config",
-         "results_dir=nowhere", "figures_dir=nowhere", *chosen],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-    planned = jobs(done.stdout)
-    assert done.returncode == 0, done.stdout
-    preset = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-    assert planned["train"] == len(Design(parse_preset(preset)).runs) == trained
-    assert {name for name in planned if name in FIGURES} == figures_of(preset)
-    assert planned.get("probe", 0) == sum(map(len, Design(parse_preset(preset)).probes.values()))
-    studies = {
-        "depth_width": 63,
-        "map": 324,
-        "controls": 57,
-        "rates": 72,
-        "contradictions": 54,
-    }
-    for name, runs in studies.items() if preset.get("studies") else ():
-        study = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
-        own = {job.removeprefix(f"{name}__"): count for job, count in planned.items() if f"{name}__" in job}
-        assert own["train"] == runs and own["tables"] == 1
-        assert {job for job in own if job in FIGURES} == figures_of(study)
-
-
-def test_snakemake_looks_for_jobs_when_one_has_ended_and_not_ever_more_often(tmp_path):
-    done = snakemake(tmp_path, "runs", "--verbose")
-    assert done.returncode == 0, done.stdout
-    assert 1 <= done.stdout.count("Ready jobs: ") <= jobs(done.stdout)["total"]
-
-
-@pytest.fixture(scope="module")
-def finished_with_study(tmp_path_factory):
-    """A tiny preset with a study that would train elsewhere, did the preset not say where."""
-    folder = tmp_path_factory.mktemp("studied")
-    preset = TINY | {"sweeps": [{"set": {"method": "glgn"}, "probes": ["layers"]}], "results_dir": "records"}
-    study = preset | {"preset": "a-study", "seeds": [7], "results_dir": "elsewhere", "data_dir": "elsewhere"}
-    (folder / "study.yaml").write_text(yaml.safe_dump(study))
-    preset |= {"studies": ["study.yaml"]}
-    # Their data first, or the study trains on a free core whenever its data happen to be there before the preset's.
-    data = [f"records/{one['preset']}/data/digits.json" for one in (preset, study)]
-    assert snakemake(folder, "--", *data, preset=preset).returncode == 0
-    done = snakemake(folder, preset=preset)
-    assert done.returncode == 0, done.stdout
-    return folder, preset, study, done.stdout
-
-
-def test_a_preset_brings_along_its_studies(finished_with_study):
-    folder, preset, study, output = finished_with_study
-    assert not (folder / "elsewhere").exists()
-    for one in (preset, study):
-        results, figures = folder / "records" / one["preset"], folder / "paper_figures" / one["preset"]
-        with open(results / "runs.csv", newline="") as file:
-            assert sorted(int(run["seed"]) for run in csv.DictReader(file)) == one["seeds"]
-        assert (results / "probe_layers.csv").is_file() and (figures / "claims.md").is_file()
-        assert {path.stem for path in figures.glob("*.pdf")} == figures_of(one)
-        assert output.count(f"Collecting the records of preset {one['preset']}\n") == 1
-    printed = re.findall(r"^claims in full: records/([\w-]+)/claims.json$", output, re.MULTILINE)
-    assert printed == ["a-study", "tiny"]
-
-
-def test_a_preset_trains_before_its_studies(finished_with_study):
-    started = re.findall(
-        r"^Reason: Missing output files: records/([\w-]+)/runs/", finished_with_study[3], re.MULTILINE
-    )
-    assert started == ["tiny", "tiny", "a-study"]
-
-
-def test_studies_are_made_once_whether_brought_along_or_alone(finished_with_study):
-    folder, preset, study, _ = finished_with_study
-    assert "Nothing to be done" in snakemake(folder, preset=preset).stdout
-    alone = snakemake(folder, preset=study | {"results_dir": "records", "data_dir": None})
-    assert "Nothing to be done" in alone.stdout, alone.stdout
-    without = snakemake(folder, "--dry-run", "--config", "studies=[]", "preset=other", preset=preset)
-    assert without.returncode == 0 and not any("study" in job for job in jobs(without.stdout)), without.stdout
-
-
-@pytest.mark.parametrize(("argument", "asked"), [("STUDIES=", ["studies=[]"]), ("PRESET=smoke", [])])
-def test_make_leaves_out_the_studies_where_that_is_asked(argument, asked):
-    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "STUDIES")}
-    done = subprocess.run(
-        ["make", "--dry-run", "reproduce", argument],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
+        [*command, "--dry-run", *chosen],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=True,
     )
-    assert re.findall(r"studies=\[[^]]*\]", done.stdout) == asked
+    assert done.returncode == 0, done.stdout
+    planned = jobs(done.stdout)
+    assert planned["train"] == trained
+    assert planned["figures"] == planned["tables"] == 1
+    preset = yaml.safe_load((ROOT / (chosen[1] if chosen else "config/default.yaml")).read_text())
+    assert planned.get("probe", 0) == sum(map(len, Design(parse_preset(preset)).probes.values()))
+
+
+def test_make_makes_several_presets_one_after_the_other_and_refuses_an_unknown_one():
+    environment = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
+    for preset, words in {
+        "smoke map": "for config in config/smoke.yaml config/map.yaml; do",
+        "smoke nothing": "make: PRESET=nothing: no file config/nothing.yaml; allowed: ",
+    }.items():
+        command = ["make", "--dry-run", "reproduce", f"PRESET={preset}"]
+        planned = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert words in planned.stdout
 
 
 def test_one_command_ends_in_claims_tables_and_figures(finished):
@@ -186,6 +131,7 @@ def test_one_command_ends_in_claims_tables_and_figures(finished):
     assert claims
     for name in ("claims.md", "claims.tex", "claims.csv", "summary.md", "accuracy_over_iterations.pdf"):
         assert (figures / name).stat().st_size > 100, name
+    assert {path.stem for path in figures.glob("*.pdf")} == figures_of(TINY)
     assert "| claim" in output and "paper_figures/tiny" in output
 
 
@@ -212,8 +158,7 @@ def test_shipped_records_are_not_trained_anew_whatever_their_file_times(finished
             os.utime(path, (shuffled.randint(10**9, 2 * 10**9),) * 2)
     planned = snakemake(folder, "--dry-run", "figures", "--forcerun", "collect")
     assert planned.returncode == 0, planned.stdout
-    assert "train" not in jobs(planned.stdout)
-    assert "accuracy_over_iterations" in jobs(planned.stdout)
+    assert jobs(planned.stdout)["figures"] == 1 and "train" not in jobs(planned.stdout)
 
 
 def test_figures_come_back_byte_for_byte_without_training(finished, tmp_path):
@@ -248,17 +193,6 @@ def test_a_primary_temperature_stated_later_is_in_the_tables_and_trains_nothing(
     done = snakemake(folder, "collect", preset=TINY | {"primary": 0.5})
     assert done.returncode == 0 and "rule train" not in done.stdout, done.stdout
     assert pd.read_csv(folder / "results" / "tiny" / "runs.csv")["primary"].tolist() == [0.5] * 4
-
-
-def test_seeds_that_train_in_one_job_make_the_same_records(finished, tmp_path):
-    together = TINY | {"execution": {"backend": "torch", "seeds_together": True}}
-    done = snakemake(tmp_path / "together", "runs", preset=together)
-    assert done.returncode == 0, done.stdout
-    assert len(re.findall(r"^train_\w+ +1$", done.stdout, re.MULTILINE)) == 2
-    ours = sorted((tmp_path / "together").rglob("weights.safetensors"))
-    theirs = sorted(finished[0].rglob("weights.safetensors"))
-    assert [path.parent.name for path in ours] == [path.parent.name for path in theirs] and len(ours) == 4
-    assert [path.read_bytes() for path in ours] == [path.read_bytes() for path in theirs]
 
 
 def test_a_change_of_the_training_semantics_trains_everything(finished, tmp_path):
@@ -313,7 +247,6 @@ def test_a_failed_job_keeps_its_checkpoint_and_names_a_damaged_one(tmp_path):
             {"sweeps": [{"set": {"method": "glgn", "dataset": "; rm -rf"}}]},
             "dataset: '; rm -rf' is not allowed",
         ),
-        ({"studies": ["no.yaml"]}, "no.yaml: not a readable YAML file: "),
     ],
 )
 def test_wrong_config_is_refused_before_anything_trains(tmp_path, change, words):
@@ -402,8 +335,7 @@ def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
     )
     preset = yaml.safe_load((ROOT / "config/digits.yaml").read_text())
     sweeps = [{key: value for key, value in sweep.items() if key != "probes"} for sweep in preset["sweeps"]]
-    preset |= {"results_dir": "results/reference", "sweeps": sweeps, "execution": {}, "studies": []}
+    preset |= {"results_dir": "results/reference", "sweeps": sweeps, "execution": {}}
     planned = snakemake(tmp_path / "plan", "--dry-run", "figures", "tables", preset=preset)
     assert planned.returncode == 0, planned.stdout
-    assert "train" not in jobs(planned.stdout)
-    assert figures_of(preset) <= set(jobs(planned.stdout))
+    assert jobs(planned.stdout)["figures"] == 1 and "train" not in jobs(planned.stdout)

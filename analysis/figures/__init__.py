@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from analysis import style
 from analysis.conditions import Setting, settings
 from analysis.figures import (
-    cells,
     claim_map,
     class_gates,
     curvature,
@@ -26,11 +25,9 @@ from analysis.figures import (
     landscape,
     learning_curves,
     lemma,
-    outcomes,
     over,
     panels,
     perturbation,
-    probed,
     recipes,
     robust,
     speed,
@@ -147,20 +144,14 @@ def available_figures(runs: pd.DataFrame, probes: Collection[str] = ()) -> list[
     ]
 
 
-def needs_probe(name: str) -> bool:
-    """Whether a figure draws a probe's table."""
-    return bool(_kind(name).probe)
-
-
-def figure_sources(name: str) -> list[str]:
-    """Paths of the modules that decide how a figure looks: a rule that makes it takes them as inputs."""
-    shared = (panels, probed, outcomes, cells)
-    return [*sources(), *(module.__file__ for module in shared), _kind(name).draw.__code__.co_filename]
+def drawn_probes(names: Collection[str]) -> list[str]:
+    """The probes whose tables these figures draw."""
+    return sorted({_kind(name).probe for name in names} - {""})
 
 
 def sources() -> list[str]:
-    """Paths of the modules that tables, claims and all figures share."""
-    return sorted(map(str, Path(__file__).parent.parent.glob("*.py")))
+    """Paths of the modules that decide how tables, claims and figures look: inputs of the rules that make them."""
+    return sorted(map(str, Path(__file__).parent.parent.rglob("*.py")))
 
 
 def draw(name: str, tables: Tables) -> Figure:

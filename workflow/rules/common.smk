@@ -1,18 +1,17 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
-from analysis.figures import available_figures, figure_sources, needs_probe, sources
+from analysis.figures import available_figures, drawn_probes, sources
 from analysis.probes import collect_probe
 from analysis.tidy import TABLES
-from lgn.config import parse_preset, read_studies
-from lgn.design import Design, write_design
+from lgn.config import parse_preset
+from lgn.design import Design, gpu_request, write_design
 from lgn.environment import prepare_shell
 from lgn.errors import LgnError
 from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
 
 try:
     design = Design(parse_preset(config))
-    studies = read_studies(config)
 except LgnError as error:
     raise WorkflowError(str(error)) from None
 
@@ -27,8 +26,6 @@ RECORD_FILES = ["run.json", "history.csv", "gates.npz", "weights.safetensors"]
 RECORD_FILES += ["snapshots.safetensors"] if preset.execution.snapshots else []
 TABLE_FILES = {table: f"{RESULTS}/{table}.csv" for table in TABLES}
 PROBE_TABLES = [f"{RESULTS}/probe_{probe}.csv" for probe in design.probes]
-# A preset trains before the studies that it brings along, which have none of their own.
-OWN_PRIORITY = len(studies)
 FIGURE_NAMES = available_figures(design.table, design.probes)
 
 

@@ -3,7 +3,6 @@ rule data:
         f"{RESULTS}/data/{{dataset}}.json",
     log:
         f"{RESULTS}/logs/data/{{dataset}}.log",
-    priority: OWN_PRIORITY
     conda:
         "../envs/lgn.yaml"
     message:

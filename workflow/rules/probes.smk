@@ -5,7 +5,6 @@ rule probe:
         f"{RESULTS}/probes/{{probe}}/{{run_id}}.csv",
     log:
         f"{RESULTS}/logs/probes/{{probe}}/{{run_id}}.log",
-    priority: OWN_PRIORITY
     group:
         "probes"
     conda:

@@ -1,81 +1,37 @@
-from lgn.design import gpu_request
-
-if preset.execution.seeds_together:
-    # Rules made in a loop: the seeds of a setting have no name of their own that a wildcard could stand for.
-    for setting in design.settings:
-
-        rule:
-            name:
-                f"train_{setting.name}"
-            input:
-                ancient(f"{RESULTS}/data/{setting.dataset}.json"),
-            output:
-                expand(f"{RESULTS}/runs/{{run_id}}/{{file}}", run_id=setting.run_ids, file=RECORD_FILES),
-            log:
-                f"{RESULTS}/logs/train/{setting.name}.log",
-            benchmark:
-                f"{RESULTS}/benchmarks/train/{setting.name}.tsv"
-            priority: OWN_PRIORITY
-            group:
-                setting.group
-            conda:
-                "../envs/lgn.yaml"
-            threads: preset.execution.threads
-            resources:
-                **gpu_request(preset.execution),
-                mem_mb=lambda wildcards, attempt, setting=setting: attempt * setting.memory_mb,
-                runtime=lambda wildcards, attempt, setting=setting: attempt * setting.minutes,
-                backend=preset.execution.backend,
-                device=preset.execution.device,
-                snapshots=preset.execution.snapshots,
-            params:
-                settings=setting.arguments,
-                semantics=TRAINING_SEMANTICS,
-                runs=f"{RESULTS}/runs",
-            message:
-                f"Training {setting.name}, seeds {setting.seeds}, together"
-            shell:
-                "python -m lgn train {params.settings:q} --output {params.runs:q} --backend {resources.backend:q} "
-                "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots:q} --accept-diverged "
-                "2>&1 | tee {log:q}"
-
-else:
-
-    rule train:
-        input:
-            # ancient: a clone's file times mean nothing, and must not train anew what is there.
-            ancient(f"{RESULTS}/data/{{dataset}}.json"),
-        output:
-            record=f"{RUN}/run.json",
-            others=expand(f"{RUN}/{{file}}", file=RECORD_FILES[1:], allow_missing=True),
-        log:
-            f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
-        priority: OWN_PRIORITY
-        group:
-            lambda wildcards: design.group(wildcards.hash)
-        conda:
-            "../envs/lgn.yaml"
-        threads: preset.execution.threads
-        resources:
-            # Where a run executes changes no outcome: among the params it would train everything anew.
-            **gpu_request(preset.execution),
-            mem_mb=lambda wildcards, attempt: attempt * design.memory_mb(wildcards.hash),
-            runtime=lambda wildcards, attempt: attempt * design.minutes(wildcards.hash),
-            backend=preset.execution.backend,
-            device=preset.execution.device,
-            snapshots=preset.execution.snapshots,
-        params:
-            settings=lambda wildcards: design.arguments(wildcards.hash),
-            semantics=TRAINING_SEMANTICS,
-        message:
-            "Training {wildcards.method} on {wildcards.dataset}, depth {wildcards.depth}, width {wildcards.width}, "
-            "temperature {wildcards.temperature}, seed {wildcards.seed}"
-        shell:
-            'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
-            "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots:q} --accept-diverged "
-            "2>&1 | tee {log:q}"
+rule train:
+    input:
+        # ancient: a clone's file times mean nothing, and must not train anew what is there.
+        ancient(f"{RESULTS}/data/{{dataset}}.json"),
+    output:
+        record=f"{RUN}/run.json",
+        others=expand(f"{RUN}/{{file}}", file=RECORD_FILES[1:], allow_missing=True),
+    log:
+        f"{RESULTS}/logs/train/{paramspace.wildcard_pattern}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train/{paramspace.wildcard_pattern}.tsv"
+    group:
+        lambda wildcards: design.group(wildcards.hash)
+    conda:
+        "../envs/lgn.yaml"
+    threads: preset.execution.threads
+    resources:
+        # Where a run executes changes no outcome: among the params it would train everything anew.
+        **gpu_request(preset.execution),
+        mem_mb=lambda wildcards, attempt: attempt * design.memory_mb(wildcards.hash),
+        runtime=lambda wildcards, attempt: attempt * design.minutes(wildcards.hash),
+        backend=preset.execution.backend,
+        device=preset.execution.device,
+        snapshots=preset.execution.snapshots,
+    params:
+        settings=lambda wildcards: design.arguments(wildcards.hash),
+        semantics=TRAINING_SEMANTICS,
+    message:
+        "Training {wildcards.method} on {wildcards.dataset}, depth {wildcards.depth}, width {wildcards.width}, "
+        "temperature {wildcards.temperature}, seed {wildcards.seed}"
+    shell:
+        'python -m lgn train {params.settings:q} --output "$(dirname {output.record:q})" --backend {resources.backend:q} '
+        "--device {resources.device:q} --threads {threads} --snapshots {resources.snapshots:q} --accept-diverged "
+        "2>&1 | tee {log:q}"
 
 
 rule runs:
