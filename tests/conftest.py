@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported, and for processes that tests start: on busy cores spinning threads take ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 if not torch.cuda.is_available():

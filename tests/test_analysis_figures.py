@@ -19,7 +19,7 @@ from analysis import style
 from analysis.claims import make_claims
 from analysis.cli import main
 from analysis.collect import collect
-from analysis.figures import FIGURES, available_figures, draw, panels, write_figure
+from analysis.figures import FIGURES, available_figures, draw, panels
 from analysis.tidy import Tables, read_tables
 from lgn.config import Preset
 from lgn.design import Design
@@ -66,7 +66,7 @@ def drawn(name, tables):
 def files(tables, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
     for name in STUDY_FIGURES:
-        write_figure(name, tables, folder)
+        style.save(drawn(name, tables), name, folder)
     return folder
 
 
