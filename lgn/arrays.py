@@ -88,6 +88,8 @@ def require_bits(bits: torch.Tensor, inputs: int) -> None:
 
 def exact_bits(bits: torch.Tensor) -> torch.Tensor:
     """uint8 of what require_bits lets through; refuses what is neither 0 nor 1."""
+    if bits.dtype == torch.bool:
+        return bits.view(torch.uint8)
     exact = bits.detach().to(torch.uint8)
     if bits.is_floating_point() and not torch.equal(exact.to(bits.dtype), bits):
         between = float(bits.detach()[exact != bits][0])
@@ -103,7 +105,8 @@ def require_mode(mode: str) -> None:
 def require_logits(network, device: torch.device | str | None = None) -> None:
     """Refuses parameters that kernels cannot take over, or, where a device is given, that have left its kind."""
     kind = device and torch.device(device).type
-    for layer, logits in enumerate(network.logits):
+    # ParameterList's own iterator would take longer than all else here.
+    for layer, logits in enumerate(network.logits._parameters.values()):
         if logits.dtype != torch.float32 or logits.shape != (network.width, GATES):
             raise LgnError(
                 f"logits.{layer}: {tuple(logits.shape)} {logits.dtype}; allowed with kernels: "

@@ -48,13 +48,13 @@ class Frozen:
         self.group_temperature = self.network.group_temperature
 
     def _seen(self) -> list[tuple[int, int]]:
-        tensors = [getattr(self.network, name) for name in self.names]
-        return [(id(x), _version(x)) for x in tensors]
+        buffers = self.network._buffers  # As getattr would find them, but at once.
+        return [(id(x), _version(x)) for x in map(buffers.__getitem__, self.names)]
 
 
 def require_shared(network: LogicNetwork, pointers: list[int]) -> None:
     """Raises LgnError where logits have left the memory, at these addresses, that an engine trains them in."""
-    # Its iterator would take longer than all else here.
+    # ParameterList's own iterator would take longer than all else here.
     if [logits.data_ptr() for logits in network.logits._parameters.values()] != pointers:
         raise LgnError(
             "logits: have memory of their own since the engine was made; allowed: changes in place, or a new engine"
