@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lgn.arrays import stacked_wiring
 from lgn.gates import TRUTH_TABLE
 from lgn.network import LogicNetwork
 
@@ -31,7 +32,7 @@ class Circuit(NamedTuple):
 
 def live_circuit(network: LogicNetwork) -> Circuit:
     """The circuit of a network's argmax gates; its class counts are the discrete network's for every input."""
-    wirings = [network.wiring(layer).cpu().numpy().astype(np.int64) for layer in range(network.depth)]
+    wirings = list(stacked_wiring(network).astype(np.int64))
     tables, constants = [], np.full(network.inputs, -1)
     for layer, (first, second) in enumerate(wirings):
         gates = network.logits[layer].detach().argmax(-1).cpu().numpy()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from lgn.arrays import as_pixels
 from lgn.datasets import DatasetInfo
 from lgn.errors import LgnError
 
@@ -54,7 +55,9 @@ def encode(images, thresholds):
 
     Both NumPy arrays or both torch tensors on one device; the bits are of the same kind.
     Bit threshold * pixels + pixel: threshold slowest, then channel, row, column, as the paper's code flattens them.
+    Raises LgnError for images of other shapes, and for others than whole numbers from 0 to 255.
     """
+    images = as_pixels(images, thresholds.shape[1], "images")
     return (images[:, None, :] > thresholds[None]).reshape(
         len(images), thresholds.shape[0] * thresholds.shape[1]
     )

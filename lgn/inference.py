@@ -4,7 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from lgn.arrays import as_pixels, as_thresholds
 from lgn.circuit import Circuit, Layer, live_circuit
+from lgn.errors import LgnError
 from lgn.kernels.numba_engine import transpose
 from lgn.kernels.numba_inference import BLOCK, class_counts
 from lgn.kernels.numba_packed import pack_inputs
@@ -18,11 +20,12 @@ class DiscreteNetwork:
     """Classifies images by a network's argmax gates on one CPU thread.
 
     Takes the logits as they are now; preparing costs milliseconds and no compiler. thresholds (count, pixels) uint8 as
-    in encoding.encode. neurons: how many are live and evaluated.
+    in encoding.encode. neurons: how many are live and evaluated. Pixels may come as whole numbers from 0 to 255 of any
+    dtype but bool; LgnError is raised for other numbers and other shapes.
     """
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray):
-        circuit = live_circuit(network)
+        thresholds, circuit = as_thresholds(thresholds, network.inputs), live_circuit(network)
         self.classes, self.pixels = network.classes, thresholds.shape[1]
         self.neurons = sum(len(layer.gates) for layer in circuit.layers)
         self._used_pixels = (circuit.used % self.pixels).astype(np.int32)
@@ -38,6 +41,7 @@ class DiscreteNetwork:
 
         Only bits that some live neuron reads; words is a multiple of 8, and bits past n belong to no image.
         """
+        pixels = as_pixels(np.asarray(pixels), self.pixels)
         blocks = -(-len(pixels) // IMAGES)
         columns = np.zeros((self.pixels, IMAGES), np.uint8)
         bits = np.empty((len(self._used_pixels), blocks * BLOCK), np.uint64)
@@ -49,6 +53,12 @@ class DiscreteNetwork:
 
     def class_counts(self, bits: np.ndarray) -> np.ndarray:
         """(classes, 64 words) float32: how many of a class's neurons are 1, for bits (inputs, words) from pack()."""
+        rows = len(self._used_pixels)
+        if bits.dtype != np.uint64 or bits.ndim != 2 or len(bits) != rows or bits.shape[1] % BLOCK:
+            raise LgnError(
+                f"bits: {bits.shape} {bits.dtype}; allowed: ({rows}, a multiple of {BLOCK}) uint64, as from pack()"
+            )
+        bits = np.ascontiguousarray(bits)
         counts = np.empty((self.classes, 64 * bits.shape[1]), np.float32)
         class_counts(
             self._segments,
@@ -65,6 +75,7 @@ class DiscreteNetwork:
 
     def predict(self, pixels: np.ndarray) -> np.ndarray:
         """(n,) int64 classes of (n, pixels) uint8 images; ties go to the first class."""
+        pixels = as_pixels(np.asarray(pixels), self.pixels)
         classes = np.empty(len(pixels), np.int64)
         for start in range(0, len(pixels), IMAGES):
             block = pixels[start : start + IMAGES]

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lgn.arrays import require_bits, require_mode
 from lgn.errors import LgnError
 from lgn.estimator import change_gradient, gate_coefficients, gate_weights, sampling_keys
 from lgn.gates import GATES, PASS_A
@@ -64,15 +65,21 @@ class LogicNetwork(nn.Module):
     def forward(self, bits: torch.Tensor, mode: str | None = None, draw: int = 0) -> torch.Tensor:
         """(batch, classes) scores of (batch, inputs) bits; scores are the group sums over group_temperature.
 
+        bits: of any dtype; reals from 0 to 1 are taken as chances of a 1, independent of each other, and every gate as
+        its multilinear extension.
         mode: one of methods.MODES; by default train_mode while training and discrete in evaluation.
         In training every call is one step: it draws fresh noise, shared by the batch, and advances `iteration`.
         Outside training, draw picks one of the evaluation's own noise draws at this iteration.
+        Raises LgnError for bits of another shape or beyond 0 to 1, NaN among them, and for another mode.
         """
-        step = None
-        if self.training:
-            step = int(self.iteration)
-            self.iteration += 1
-        return self.compute(bits, mode or ("train_mode" if self.training else "discrete"), step, draw)
+        mode = mode or ("train_mode" if self.training else "discrete")
+        require_mode(mode)
+        require_bits(bits, self.inputs)
+        if not self.training:
+            return self.compute(bits, mode, None, draw)
+        scores = self.compute(bits, mode, int(self.iteration), draw)
+        self.iteration += 1
+        return scores
 
     def reference_scores(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
         """What forward() returns, by torch and autograd. step: of the training noise; None takes evaluation's draw."""
@@ -83,7 +90,9 @@ class LogicNetwork(nn.Module):
         x = bits.to(self.logits[0].dtype).t().contiguous()
         for layer in range(self.depth):
             x = self._layer(x, layer, mode, keys[layer])
-        return x.view(self.classes, -1, x.shape[1]).sum(1).t() / self.group_temperature
+        return (
+            x.view(self.classes, self.width // self.classes, x.shape[1]).sum(1).t() / self.group_temperature
+        )
 
     def evaluation_keys(self, draw: int) -> list[tuple[int, int]]:
         """Noise keys of one evaluation draw; a stream of its own, so that evaluating changes no training."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from lgn import records
 from lgn.config import Execution, Run
 from lgn.errors import LgnError
-from lgn.kernels import resolve
+from lgn.kernels.abilities import FUSED
 from lgn.memory import require_memory
 from lgn.stopping import StopRequest
-from lgn.training import Progress, build_network, read_data, silent, train, train_on, warm_up
+from lgn.training import Progress, backend_of, build_network, read_data, silent, train, train_on, warm_up
 from lgn.versions import TRAINING_SEMANTICS
 
 
@@ -33,7 +33,7 @@ def train_seeds(
     left = {
         path: run for path, run in runs.items() if len(runs) == 1 or not _is_trained(path, run, execution)
     }
-    if resolve(execution.backend, execution.device)[0] == "triton" and len(left) > 1:
+    if len(left) > 1 and backend_of(next(iter(left.values())), execution)[0] == "triton":
         _train_together(left, data_dir, execution, progress, stop)
     else:
         _train_in_turn(left, data_dir, execution, progress, stop)
@@ -48,7 +48,7 @@ def _is_trained(directory: Path, run: Run, execution: Execution) -> bool:
     made = record["environment"]
     return (
         (record["run_id"], record["training_semantics"]) == (run.run_id, TRAINING_SEMANTICS)
-        and (made["backend"], made["device"]) == resolve(execution.backend, execution.device)
+        and (made["backend"], made["device"]) == backend_of(run, execution)
         and made["threads"] == execution.threads
         and (records.SNAPSHOTS in record["files"]) == (execution.snapshots > 0)
     )
@@ -82,9 +82,11 @@ def _train_together(
 
     several = list(runs.values())
     one = several[0]
-    if one.optimizer != "adam":
-        raise LgnError(f"optimizer: {one.optimizer} for seeds that train together; allowed: adam")
-    backend, device = resolve(execution.backend, execution.device)
+    if one.optimizer not in FUSED:
+        raise LgnError(
+            f"optimizer: {one.optimizer} for seeds that train together; allowed: {', '.join(FUSED)}"
+        )
+    backend, device = backend_of(one, execution)
     require_memory(several, backend, device, execution.snapshots)
     dataset, encoder = read_data(one, data_dir)
     warm_up(one, execution)

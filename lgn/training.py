@@ -53,12 +53,17 @@ def train(
     too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged or of another run.
     """
     torch.set_num_threads(execution.threads)
-    backend, device = resolve(execution.backend, execution.device)
+    backend, device = backend_of(run, execution)
     require_memory([run], backend, device, execution.snapshots)
     dataset, encoder = read_data(run, data_dir)
     warm_up(run, execution)
     engine = _engine(run, build_network(run, inputs=encoder.size), encoder, execution)
     return train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
+
+
+def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
+    """The backend and device that train a run. Raises LgnError where they cannot."""
+    return resolve(execution.backend, execution.device, run.estimator, run.optimizer_settings)
 
 
 def read_data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:

@@ -5,14 +5,18 @@ Each is a class with the Engine's methods; the same seed gives the same wiring, 
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
 from lgn.errors import LgnError
-from lgn.methods import OptimizerSettings
+from lgn.kernels.abilities import FUSED, inability
+from lgn.kernels.frozen import Frozen
+from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 
 BACKENDS = ("auto", "torch", "numba", "triton")
@@ -63,6 +67,7 @@ class KernelEngine(Engine, Protocol):
     """An engine of kernels of our own, which another optimiser may use a pass at a time (kernels.module)."""
 
     network: LogicNetwork
+    frozen: Frozen
 
     def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
         """(batch, classes) float32 scores as training sees them, under the noise of a step; advances nothing."""
@@ -81,33 +86,40 @@ def make_engine(
 ) -> Engine:
     """The engine for this network. threads: of the numba backend; torch has its own setting.
 
-    Raises LgnError for a backend or device that cannot run here.
+    Raises LgnError for a backend or device that cannot run here, or does not compute what is asked for.
     """
-    backend, device = resolve(backend, device)
+    backend, device = resolve(backend, device, network.estimator, optimizer)
+    if backend == "torch":
+        from lgn.kernels.reference import ReferenceEngine
+
+        return ReferenceEngine(network, thresholds, optimizer, device)
+    fused = optimizer if optimizer.name in FUSED else OptimizerSettings(optimizer.learning_rate)
     if backend == "numba":
         from lgn.kernels.numba_engine import NumbaEngine
 
-        return _with_optimizer(NumbaEngine(network, thresholds, optimizer, threads))
-    if backend == "triton":
+        engine = NumbaEngine(network, thresholds, fused, threads)
+    else:
         from lgn.kernels.triton_engine import TritonEngine
 
-        return _with_optimizer(TritonEngine(network, thresholds, optimizer, device))
-    from lgn.kernels.reference import ReferenceEngine
-
-    return ReferenceEngine(network, thresholds, optimizer, device)
-
-
-def _with_optimizer(engine: KernelEngine) -> Engine:
-    """The engine with the optimizer asked for: kernels have Adam fused in."""
-    if engine.optimizer.name == "adam":
+        engine = TritonEngine(network, thresholds, fused, device)
+    if fused is optimizer:
         return engine
     from lgn.kernels.unfused import Unfused
 
-    return Unfused(engine, engine.optimizer)
+    return Unfused(engine, optimizer)
 
 
-def resolve(backend: str, device: str) -> tuple[str, str]:
-    """The backend and device that "auto" stands for here. Raises LgnError for what cannot run here."""
+def resolve(
+    backend: str,
+    device: str,
+    estimator: Estimator | None = None,
+    optimizer: OptimizerSettings | None = None,
+) -> tuple[str, str]:
+    """The backend and device that "auto" stands for here, for these settings.
+
+    Where the kernels do not compute the settings, "auto" is torch, and standard error says so once. Raises LgnError
+    for what cannot run here, and for settings that a backend does not compute.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():
@@ -117,6 +129,10 @@ def resolve(backend: str, device: str) -> tuple[str, str]:
         raise LgnError(f"device: {device} is not there; allowed: cpu, cuda:0 to cuda:{last}")
     if backend == "auto":
         backend = "numba" if device == "cpu" else "triton" if _triton_is_here() else "torch"
+        if reason := _refusal(backend, estimator, optimizer):
+            if backend != "torch" and not _refusal("torch", estimator, optimizer):
+                _say(f"lgn: {reason}; backend auto takes torch instead")
+            backend = "torch"
     if backend not in BACKENDS:
         raise LgnError(f"backend: {backend!r} is unknown; allowed: {', '.join(BACKENDS)}")
     if backend == "numba" and device != "cpu":
@@ -129,7 +145,25 @@ def resolve(backend: str, device: str) -> tuple[str, str]:
         raise LgnError(
             "backend: triton needs a GPU, or TRITON_INTERPRET=1 to try it slowly without; allowed: torch, numba"
         )
+    if reason := _refusal(backend, estimator, optimizer):
+        raise LgnError(reason)
     return backend, device
+
+
+def _refusal(backend: str, estimator: Estimator | None, optimizer: OptimizerSettings | None) -> str | None:
+    """What keeps a backend from computing these settings, and what is allowed, in one line."""
+    if backend == "numba":
+        from numba import config
+
+        if config.DISABLE_JIT:
+            return "backend: numba with NUMBA_DISABLE_JIT=1; allowed: to leave it unset, or backend torch"
+    return inability(backend, estimator, optimizer)
+
+
+@cache
+def _say(line: str) -> None:
+    """Prints a line on standard error, once a process."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _triton_is_here() -> bool:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from lgn.arrays import as_batch
 from lgn.errors import LgnError
 from lgn.kernels.triton_gang import TritonGang
 from lgn.methods import OptimizerSettings
@@ -36,7 +37,8 @@ class GangEngine:
         self.together, self.waited = len(meeting.gang.networks), 0.0
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
-        arrived = time.perf_counter()
+        gang, arrived = self._meeting.gang, time.perf_counter()
+        pixels, labels = as_batch(pixels, labels, gang.pixels, gang.classes)
         self._meeting.step(self._member, pixels, labels)
         self.waited += max(0.0, self._meeting.begun - arrived)
 

@@ -4,7 +4,9 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from lgn.kernels import KernelEngine, make_engine
+from lgn.arrays import exact_bits
+from lgn.errors import LgnError
+from lgn.kernels import Engine, KernelEngine, make_engine
 from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
 
@@ -15,41 +17,64 @@ def accelerate(
     """Has network(bits) and its backward pass run on a backend's kernels; returns the network.
 
     Parameters, state_dict(), modes, noise and results stay what they were, and any optimiser of torch's may train it;
-    gradients reach the logits, not the bits. backend "torch" gives the network its own forward back. The parameters
-    stay the same objects in memory that may be new. Raises LgnError as make_engine.
+    gradients reach the logits, not the bits, which must be 0 or 1. backend "torch" gives the network its own forward
+    back. The parameters stay the same objects in memory that may be new. Copies and pickles are accelerated too. What
+    is changed in the network later, the kernels take over; LgnError is raised by a call where they cannot, as for
+    float64 logits. Raises LgnError as make_engine.
     """
     network.compute = network.reference_scores
     if backend != "torch":
-        levels = np.zeros((1, network.inputs), np.uint8)  # A bit is a pixel of 0 or 1, above level 0 or not.
-        engine = make_engine(network, levels, OptimizerSettings(0.0), backend, device, threads)
-        if isinstance(engine, KernelEngine):
-            network.compute = _Accelerated(engine)
-            for logits in network.logits:
-                # Torch's fused optimisers take a view with gaps, which some engines make, for a dense tensor.
-                logits.data = logits.data.contiguous()
+        accelerated = _Accelerated(network, backend, device, threads)
+        if accelerated.current().name != "torch":
+            network.compute = accelerated
     return network
 
 
 class _Accelerated:
     """LogicNetwork.compute on an engine, which holds one forward pass at a time."""
 
-    def __init__(self, engine: KernelEngine):
-        self.engine = engine
+    def __init__(self, network: LogicNetwork, backend: str, device: str, threads: int):
+        self.network, self.asked, self.threads = network, (backend, device), threads
+        self.engine: Engine | None = None
         self.passes = 0
 
+    def __getstate__(self) -> dict:
+        """A copy makes an engine of its own when it is first called."""
+        return vars(self) | {"engine": None}
+
+    def current(self) -> Engine:
+        """The engine, made anew where the network has changed in what an engine takes over for good."""
+        network, engine = self.network, self.engine
+        if engine is None or (engine.name != "torch" and engine.frozen.changed()):
+            backend, device = (engine.name, engine.device) if engine else self.asked
+            # A bit is a pixel of 0 or 1, above level 0 or not.
+            levels = np.zeros((1, network.inputs), np.uint8)
+            self.engine = make_engine(network, levels, OptimizerSettings(0.0), backend, device, self.threads)
+            for logits in network.logits:
+                # Torch's fused optimisers take a view with gaps, which some engines make, for a dense tensor.
+                logits.data = logits.data.contiguous()
+        return self.engine
+
     def __call__(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
-        network = self.engine.network
-        pixels = bits.detach().to(torch.uint8)
+        network, engine = self.network, self.current()
+        if engine.name == "torch" or not len(bits):
+            return network.reference_scores(bits.to(network.logits[0].device), mode, step, draw)
+        if bits.requires_grad and torch.is_grad_enabled():
+            raise LgnError(
+                "bits: require a gradient, which kernels give to the logits alone; allowed: bits.detach(), or "
+                "backend torch"
+            )
+        pixels = exact_bits(bits)
         if step is not None and mode == "train_mode":
             return _Scores.apply(self, pixels, step, *network.logits)
         if step is not None:
             return network.reference_scores(bits, mode, step, draw)
         self.passes += 1
-        return torch.from_numpy(self.engine.scores(pixels, mode, draw)).to(bits.device)
+        return torch.from_numpy(engine.scores(pixels, mode, draw)).to(bits.device)
 
-    def forward(self, pixels: torch.Tensor, step: int) -> torch.Tensor:
+    def forward(self, engine: KernelEngine, pixels: torch.Tensor, step: int) -> torch.Tensor:
         self.passes += 1
-        return self.engine.forward(pixels, step)
+        return engine.forward(pixels, step)
 
 
 class _Scores(torch.autograd.Function):
@@ -59,7 +84,8 @@ class _Scores(torch.autograd.Function):
     def forward(ctx, accelerated, pixels, step, *logits):
         ctx.accelerated, ctx.pixels, ctx.step = accelerated, pixels, step
         ctx.save_for_backward(*logits)
-        scores = accelerated.forward(pixels, step)
+        ctx.engine, ctx.settings = accelerated.engine, _settings(accelerated.network)
+        scores = accelerated.forward(ctx.engine, pixels, step)
         ctx.passes = accelerated.passes
         return scores
 
@@ -67,6 +93,17 @@ class _Scores(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         _ = ctx.saved_tensors  # Raises if the logits have changed since: torch's own check.
-        if ctx.accelerated.passes != ctx.passes:
-            ctx.accelerated.forward(ctx.pixels, ctx.step)
-        return None, None, None, *ctx.accelerated.engine.backward(gradient)
+        accelerated = ctx.accelerated
+        if accelerated.current() is not ctx.engine or _settings(accelerated.network) != ctx.settings:
+            raise LgnError(
+                "backward: wiring, estimator or noise seed have changed since forward; allowed: to change them after"
+            )
+        if accelerated.passes != ctx.passes:
+            accelerated.forward(ctx.engine, ctx.pixels, ctx.step)
+            ctx.passes = accelerated.passes
+        return None, None, None, *ctx.engine.backward(gradient)
+
+
+def _settings(network: LogicNetwork) -> tuple:
+    """What an engine reads from the network at every pass."""
+    return network.estimator, network.noise_seed

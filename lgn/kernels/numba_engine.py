@@ -8,8 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from lgn.arrays import as_batch, as_pixels, as_thresholds, require_logits, require_mode
 from lgn.gates import GATES
 from lgn.kernels import LOSS_UNIT, numba_packed, numba_soft, numba_step
+from lgn.kernels.abilities import require_fused
+from lgn.kernels.frozen import Frozen, require_shared
 from lgn.kernels.numba_math import LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
 from lgn.kernels.numba_memory import transpose_block
 from lgn.kernels.numba_simd import kernel
@@ -48,13 +51,17 @@ class NumbaEngine:
     def __init__(
         self, network: LogicNetwork, thresholds: np.ndarray, optimizer: OptimizerSettings, threads: int = 1
     ):
+        require_fused(optimizer)
+        require_logits(network)
+        thresholds, self.frozen = as_thresholds(thresholds, network.inputs), Frozen(network)
         self.network, self.optimizer, self.threads = network, optimizer, threads
         depth, width = network.depth, network.width
         self.records = _zeros((depth, width, RECORD))
         for layer, logits in enumerate(network.logits):
             self._view(layer, LOGITS)[:] = logits.detach()
             logits.data = self._view(layer, LOGITS)
-        wiring = np.stack([network.wiring(layer).numpy() for layer in range(depth)])
+        self.pointers = [logits.data_ptr() for logits in network.logits]
+        wiring = self.frozen.wiring.copy()
         # Only inputs that some neuron reads are encoded: `used` holds their places among all thermometer bits.
         used, compact = np.unique(wiring[0], return_inverse=True)
         wiring[0] = compact.reshape(2, width)
@@ -65,15 +72,18 @@ class NumbaEngine:
         self.readers = _readers(self.first, self.second)
         self.gates = np.zeros((depth, width), np.uint8)
         self.coefficients = _zeros((depth, width, 4))
-        # Both by the number of words of a batch.
-        self.buffers: dict[int, _Buffers] = {}
-        self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        # By the number of words of a batch, and what decides their dtypes.
+        self.buffers: dict[tuple[int, bool], _Buffers] = {}
+        self.gradients: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
         self.loss_sum, self.loss_count = 0.0, 0
         self.meeting = new_meeting()
         self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
-        network, estimator, buffers = self.network, self.network.estimator, self._encoded(pixels)
+        network, estimator = self.network, self.network.estimator
+        pixels, labels = as_batch(pixels, labels, self.pixels, network.classes)
+        require_shared(network, self.pointers)
+        buffers = self._encoded(pixels)
         optimizer, step = self.optimizer, int(network.iteration)
         loss = self._on_threads(
             numba_step.train_step, self._state(estimator.straight_through), self.records, self.first, self.second,
@@ -88,7 +98,8 @@ class NumbaEngine:
         network.iteration += 1
 
     def forward(self, pixels: np.ndarray, step: int) -> torch.Tensor:
-        network, buffers = self.network, self._encoded(pixels)
+        network, pixels = self.network, as_pixels(pixels, self.pixels)
+        buffers = self._encoded(pixels)
         self._take_logits()
         self._on_threads(
             numba_step.forward, self._state(network.estimator.straight_through), self.records, self.first,
@@ -98,7 +109,7 @@ class NumbaEngine:
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
         network, estimator = self.network, self.network.estimator
-        buffers = self.buffers[_words(len(gradient))]
+        buffers = self.buffers[_words(len(gradient)), estimator.straight_through]
         class_gradient, gradients = self._gradients(len(gradient))
         class_gradient[:, : len(gradient)] = gradient.numpy().T / f32(network.group_temperature)
         class_gradient[:, len(gradient) :] = 0
@@ -117,6 +128,11 @@ class NumbaEngine:
 
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         network, estimator = self.network, self.network.estimator
+        require_mode(mode)
+        self.frozen.require()
+        pixels = as_pixels(pixels, self.pixels)
+        if not len(pixels):
+            return np.empty((0, network.classes), np.float32)
         packed = mode == "discrete" or (mode == "train_mode" and estimator.straight_through)
         noise = NOISE_CODES[estimator.noise if mode == "train_mode" else "none"]
         self._take_logits()
@@ -164,6 +180,7 @@ class NumbaEngine:
         return torch.from_numpy(self.records)[layer, :, start : start + GATES]
 
     def _take_logits(self) -> None:
+        require_logits(self.network, self.device)
         for layer, logits in enumerate(self.network.logits):
             if logits.data_ptr() != self._view(layer, LOGITS).data_ptr():
                 self._view(layer, LOGITS)[:] = logits.detach()
@@ -176,7 +193,7 @@ class NumbaEngine:
         """Noise seed, step, noise and inverse temperature of a training step."""
         estimator = self.network.estimator
         inverse_temperature = f32(1 / estimator.temperature)
-        return u64(self.network.noise_seed), step, NOISE_CODES[estimator.noise], inverse_temperature
+        return u64(self.network.noise_seed % 2**64), step, NOISE_CODES[estimator.noise], inverse_temperature
 
     def _on_threads(self, kernel: Callable, *arguments):
         """Calls a kernel of numba_step on every thread; returns what it returns on the first."""
@@ -200,12 +217,11 @@ class NumbaEngine:
 
     def _encoded(self, pixels: np.ndarray) -> "_Buffers":
         """A training batch's buffers with its inputs filled in."""
-        words = _words(len(pixels))
-        if words not in self.buffers:
-            packed = self.network.estimator.straight_through
-            self.buffers[words] = self._buffers(packed, words, self.network.depth)
-        self._encode(pixels, self.buffers[words])
-        return self.buffers[words]
+        words, packed = _words(len(pixels)), self.network.estimator.straight_through
+        if (words, packed) not in self.buffers:
+            self.buffers[words, packed] = self._buffers(packed, words, self.network.depth)
+        self._encode(pixels, self.buffers[words, packed])
+        return self.buffers[words, packed]
 
     def _encode(self, pixels: np.ndarray, buffers: "_Buffers") -> None:
         """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
@@ -227,13 +243,13 @@ class NumbaEngine:
 
     def _gradients(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """Buffers of the gradient of the class sums, and of two layers' outputs in turn (uint16: bfloat16)."""
-        words, network = _words(batch), self.network
-        if words not in self.gradients:
+        words, dtype, network = _words(batch), self.network.estimator.gradient_dtype, self.network
+        if (words, dtype) not in self.gradients:
             rows = _zeros((2, network.width, WORD * words))
-            if network.estimator.gradient_dtype == "bfloat16":
+            if dtype == "bfloat16":
                 rows = rows.astype(np.uint16)
-            self.gradients[words] = _zeros((network.classes, WORD * words)), rows
-        return self.gradients[words]
+            self.gradients[words, dtype] = _zeros((network.classes, WORD * words)), rows
+        return self.gradients[words, dtype]
 
 
 @kernel

@@ -12,10 +12,15 @@ from functools import partial, wraps
 from pathlib import Path
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
+
+from lgn.errors import LgnError
+
+if config.DISABLE_JIT:
+    raise LgnError("NUMBA_DISABLE_JIT: 1 with kernels that must be compiled; allowed: to leave it unset")
 
 LANES = 16
 

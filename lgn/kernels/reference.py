@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from lgn.arrays import as_batch, as_pixels, as_thresholds
 from lgn.encoding import encode
 from lgn.kernels import LOSS_UNIT
 from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
@@ -26,13 +27,14 @@ class ReferenceEngine(TorchOptimized):
     ):
         self.network = network.to(device)
         self.device = device
-        self.thresholds = torch.from_numpy(thresholds).to(device)
+        self.thresholds = torch.from_numpy(as_thresholds(thresholds, network.inputs)).to(device)
         self.optimizer = optimizer
         self._torch = torch_optimizer(list(network.logits), optimizer)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        pixels, labels = as_batch(pixels, labels, self.thresholds.shape[1], self.network.classes)
         self.network.train()
         scores = self.network(self._encode(pixels))
         loss = torch.nn.functional.cross_entropy(scores, torch.from_numpy(labels).to(self.device))
@@ -51,7 +53,10 @@ class ReferenceEngine(TorchOptimized):
     @torch.no_grad()
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         self.network.eval()
-        blocks = [pixels[i : i + EVALUATION_IMAGES] for i in range(0, len(pixels), EVALUATION_IMAGES)]
+        pixels = as_pixels(pixels, self.thresholds.shape[1])
+        # At least one block, if of no images.
+        starts = range(0, max(1, len(pixels)), EVALUATION_IMAGES)
+        blocks = [pixels[start : start + EVALUATION_IMAGES] for start in starts]
         return np.concatenate([self.network(self._encode(x), mode, draw).cpu().numpy() for x in blocks])
 
     def synchronize(self) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from lgn.arrays import as_batch, as_pixels
+from lgn.kernels.frozen import Frozen
 from lgn.kernels.triton_gang import TritonGang
 from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
@@ -22,11 +24,16 @@ class TritonEngine:
         self.network, self.optimizer, self.device = network, optimizer, device
         self.gang = TritonGang([network], thresholds, optimizer, device)
 
+    @property
+    def frozen(self) -> Frozen:
+        return self.gang.frozen[0]
+
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
+        pixels, labels = as_batch(pixels, labels, self.gang.pixels, self.gang.classes)
         self.gang.step(pixels[None], labels[None])
 
     def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
-        return self.gang.forward(pixels[None], step)[0]
+        return self.gang.forward(as_pixels(pixels, self.gang.pixels)[None], step)[0]
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
         return self.gang.backward(gradient[None])

@@ -12,7 +12,10 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
+from lgn.arrays import as_pixels, as_thresholds, require_logits, require_mode
 from lgn.errors import LgnError
+from lgn.kernels.abilities import require_fused
+from lgn.kernels.frozen import Frozen, require_shared
 from lgn.kernels.triton_launch import Launcher
 from lgn.kernels.triton_memory import (
     Uploader,
@@ -48,15 +51,16 @@ class TritonGang:
             values = {getattr(one, name) for one in networks}
             if len(values) > 1:
                 raise LgnError(f"{name}: networks of a gang must have the same, these have {values}")
+        require_fused(optimizer)
+        for one in networks:
+            require_logits(one)
+        thresholds, self.frozen = as_thresholds(thresholds, network.inputs), [Frozen(n) for n in networks]
         self.networks, self.estimator, self.optimizer = networks, network.estimator, optimizer
         self.device, self.depth, self.width = torch.device(device), network.depth, network.width
         self.classes, self.group_temperature = network.classes, network.group_temperature
         self.rows, self.class_rows = len(networks) * self.width, len(networks) * self.classes
         self.packed, self.pixels = self.estimator.straight_through, thresholds.shape[1]
-        wirings = [
-            np.stack([one.wiring(layer).cpu().numpy() for layer in range(self.depth)]) for one in networks
-        ]
-        first, second, bits, self.begins = replica_wiring(wirings)
+        first, second, bits, self.begins = replica_wiring([one.wiring for one in self.frozen])
         replica = np.repeat(np.arange(len(networks)), np.diff(self.begins))
         self.memory = SimpleNamespace(
             **allocate(state_shapes(self.depth, self.rows, len(bits), self.packed), self.device)
@@ -74,6 +78,7 @@ class TritonGang:
             for logits, view in zip(one.logits, self._own(self.memory.logits, replica), strict=True):
                 view.copy_(logits.detach())
                 logits.data = view
+        self.pointers = [[logits.data_ptr() for logits in one.logits] for one in networks]
         self.launcher = Launcher(
             self.memory, self.begins, self.estimator, self.depth, self.width, self.classes, self.pixels,
             self.group_temperature, self.optimizer,
@@ -87,6 +92,9 @@ class TritonGang:
 
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
         """One training step of every network on (replicas, batch, pixels) uint8 and (replicas, batch) labels."""
+        for network, pointers in zip(self.networks, self.pointers, strict=True):
+            if hasattr(network, "logits"):  # It has not left.
+                require_shared(network, pointers)
         batch, steps = pixels.shape[1], [int(network.iteration) for network in self.networks]
         step_sizes = [self.optimizer.learning_rate / (1 - BETA_1 ** (step + 1)) for step in steps]
         square_scales = [1 / math.sqrt(1 - BETA_2 ** (step + 1)) for step in steps]
@@ -107,6 +115,7 @@ class TritonGang:
     def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
         """(replicas, batch, classes) float32 scores under the training noise of a step; advances nothing."""
         batch = pixels.shape[1]
+        self._take_logits()
         with self._on_device():
             one = self._upload(pixels, [step] * len(self.networks))
             self.launcher.forward(one, batch)
@@ -138,6 +147,12 @@ class TritonGang:
     ) -> np.ndarray:
         """(n, classes) float32 scores of one network for (n, pixels) uint8; changes nothing."""
         network, depth, width = self.networks[replica], self.depth, self.width
+        require_mode(mode)
+        self.frozen[replica].require()
+        self._take_logits()
+        pixels = as_pixels(pixels, self.pixels)
+        if not len(pixels):
+            return np.empty((0, self.classes), np.float32)
         packed = mode == "discrete" or (mode == "train_mode" and self.packed)
         noise = self.estimator.noise if mode == "train_mode" else "none"
         keys = layer_keys(network.evaluation_noise_seed + draw, int(network.iteration), depth)
@@ -174,6 +189,17 @@ class TritonGang:
 
     def squared_gradients(self, replica: int = 0) -> Iterator[torch.Tensor]:
         return iter(self._own(self.memory.squares, replica))
+
+    def _take_logits(self) -> None:
+        """Copies in parameters that were given memory of their own."""
+        for replica, (network, pointers) in enumerate(zip(self.networks, self.pointers, strict=True)):
+            if not hasattr(network, "logits"):
+                continue
+            require_logits(network, self.device)
+            views = self._own(self.memory.logits, replica)
+            for logits, view, pointer in zip(network.logits, views, pointers, strict=True):
+                if logits.data_ptr() != pointer:
+                    view.copy_(logits.detach())
 
     def _own(self, tensor: torch.Tensor, replica: int) -> torch.Tensor:
         """One network's rows of a tensor (depth, rows, ...)."""

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from lgn.arrays import as_labels
 from lgn.kernels import LOSS_UNIT, KernelEngine
 from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
 from lgn.methods import OptimizerSettings
@@ -22,6 +23,7 @@ class Unfused(TorchOptimized):
 
     @torch.no_grad()
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
+        labels = as_labels(labels, len(pixels), self.network.classes)
         scores = self.engine.forward(pixels, int(self.network.iteration)).double()
         truth = torch.as_tensor(labels).to(scores.device)
         loss = torch.nn.functional.cross_entropy(scores, truth)

@@ -70,8 +70,7 @@ def noise_draw(network: LogicNetwork, noise: str, seed: int, draw: int) -> list[
 
 def copy_network(network: LogicNetwork, temperature: float | None = None) -> LogicNetwork:
     """A network of its own memory, same wiring and logits, computed by the reference; temperature: its softmax's."""
-    # An accelerated network's `compute` holds an engine, which cannot be copied and would compute for the original.
-    copied = copy.deepcopy(network, {id(network.compute): None})
+    copied = copy.deepcopy(network)
     copied.compute = copied.reference_scores
     if temperature is not None:
         copied.estimator = dataclasses.replace(network.estimator, temperature=temperature)
