@@ -159,7 +159,7 @@ def _data_dir(options: argparse.Namespace) -> Path:
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
     """key=value strings to a mapping, values as in YAML. Raises LgnError where `=` is missing or a key stands twice."""
-    from lgn.config import parse_yaml
+    from lgn.yaml_files import parse_yaml
 
     settings = {}
     for pair in pairs:
@@ -170,6 +170,8 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
             raise LgnError(f"{key}: is given twice")
         try:
             settings[key] = parse_yaml(value)
+        except LgnError as error:
+            raise LgnError(f"{key}: {error}") from None
         except ValueError:
             raise LgnError(f"{key}: {value!r} is not a value; allowed: a YAML scalar") from None
     return settings

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
 from lgn.methods import METHODS, Estimator, OptimizerSettings, method_name
+from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
 """More than any data set has; without a bound, a number of any length would go on into ids and files."""
@@ -378,21 +378,9 @@ def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], wher
         raise LgnError(f"{where}: primary: {primary:g}; allowed: a temperature of GLGN: {allowed}")
 
 
-def parse_yaml(text: str) -> Any:
-    """The value that YAML text of plain data stands for. Raises ValueError where there is none."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
-    except Exception as error:
-        # PyYAML lets through whatever its constructors raise: ValueError for 2001-99-99, KeyError for !!bool x,
-        # IndexError for !!int '', AttributeError for !!timestamp x, RecursionError for brackets without end.
-        raise ValueError(f"{type(error).__name__}: {error}") from None
-
-
 def read_preset(path: Path | str) -> Preset:
     """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
-    return parse_preset(_read_config(path), str(path))
+    return parse_preset(read_mapping(path), str(path))
 
 
 def read_studies(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -409,7 +397,7 @@ def read_studies(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     machine = bringing.execution.model_dump(include={"backend", "device", "threads"}, exclude_unset=True)
     named, studies = {bringing.preset: "config"}, {}
     for path in bringing.studies:
-        study = _read_config(path)
+        study = read_mapping(path)
         parsed = parse_preset(study, path)
         if parsed.studies:
             raise LgnError(
@@ -424,16 +412,6 @@ def read_studies(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
         execution = study.get("execution", {}) | machine
         studies[parsed.preset] = study | stated | {"data_dir": bringing.data_dir, "execution": execution}
     return studies
-
-
-def _read_config(path: Path | str) -> dict[Any, Any]:
-    try:
-        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(config, dict):
-        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
-    return config
 
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:

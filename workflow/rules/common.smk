@@ -9,8 +9,11 @@ from lgn.design import Design, write_design
 from lgn.environment import prepare_shell
 from lgn.errors import LgnError
 from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
+from lgn.yaml_files import check_config_files
 
 try:
+    if not workflow.modifier.skip_configfile:  # A study has a file of its own, which read_studies reads.
+        check_config_files(workflow.configfiles)
     design = Design(parse_preset(config))
     studies = read_studies(config)
 except LgnError as error:
