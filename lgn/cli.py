@@ -245,7 +245,9 @@ def _preset_data_dir(preset, options: argparse.Namespace) -> Path:
 def parse_runs(settings: dict[str, object], output: Path) -> dict:
     """directory -> run; where `seed` is a list such as 0,1,2 a run for each, in directories named by their ids."""
     from lgn.config import parse_run
+    from lgn.methods import spell_out_method
 
+    settings = spell_out_method(settings, "lgn train")
     seeds = settings.get("seed")
     if not isinstance(seeds, str) or "," not in seeds:
         return {output: parse_run(settings, "lgn train")}

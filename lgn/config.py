@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
-from lgn.methods import METHODS, Estimator, OptimizerSettings, method_name
+from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
 from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
@@ -419,6 +419,10 @@ def expand(preset: Preset, where: str = "config") -> list[Run]:
     for index, sweep in enumerate(preset.sweeps):
         for key in (key for key, values in sweep.vary.items() if not values):
             raise LgnError(f"{where}: sweeps[{index}]: vary: {_named(key)}: []; allowed: at least one value")
+        for key in sweep.set.keys() & sweep.vary.keys():
+            raise LgnError(
+                f"{where}: sweeps[{index}]: {_named(key)}: stands in set and vary; allowed: in one"
+            )
     planned = sum(
         math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
         for sweep in preset.sweeps
@@ -447,19 +451,9 @@ def _sweep_runs(preset: Preset, sweep: Sweep, place: str) -> Iterator[Run]:
         stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
         if "seed" in stated or "seed" in preset.base:
             raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
-        settings = preset.base | _spell_out_method(stated, place)
+        settings = preset.base | spell_out_method(stated, place, preset.base)
         for seed in sweep.seeds or preset.seeds:
             yield parse_run(settings | {"seed": seed}, place)
-
-
-def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
-    if "method" not in stated:
-        return stated
-    method = stated["method"]
-    if not isinstance(method, str) or method not in METHODS:
-        allowed = f"{', '.join(METHODS)} (or noise and straight_through)"
-        raise LgnError(f"{place}: method: {_shown(method)} is unknown; allowed: {allowed}")
-    return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
 
 
 def _validated(model: type[BaseModel], data: dict[str, Any], where: str):

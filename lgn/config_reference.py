@@ -47,7 +47,8 @@ them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
 A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two
-sweeps share run once. `method` stands for noise, straight_through and, where the method fixes it, temperature:
+sweeps share run once. `method`, in a sweep or as `lgn train method=glgn`, stands for noise and straight_through, which
+may not be stated otherwise beside it, and for a temperature that holds where its sweep states none:
 
 | method | label | stands for |
 |---|---|---|

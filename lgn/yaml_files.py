@@ -65,5 +65,5 @@ def check_config_files(paths: Iterable[Path | str]) -> None:
     named = [path for path in paths if "preset" in read_mapping(path)]
     if len(named) > 1:
         raise LgnError(
-            f"{named[1]}: preset: is named by {named[0]} too; allowed: one preset a call (`studies` brings along others)"
+            f"{named[1]}: preset: is named by {named[0]} too; allowed: one a call (`studies` brings along others)"
         )

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgn.cli import main, parse_settings
+from lgn.cli import main, parse_runs, parse_settings
 from lgn.config import Run, expand, parse_preset, parse_run, read_preset, read_studies
 from lgn.config_reference import config_reference, config_schema
 from lgn.design import Design
@@ -146,6 +146,51 @@ def test_a_wrong_preset_is_refused_in_one_line(change, words):
         parse_preset(preset(**change))
     assert str(refused.value).startswith(words)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "sweep", "words"),
+    [
+        (
+            {},
+            {"set": {"method": "glgn", "noise": "none"}},
+            "noise: 'none' beside method glgn, which stands for gumbel",
+        ),
+        ({"noise": "none"}, {"vary": {"method": ["hard_st", "glgn"]}}, "noise: 'none' beside method glgn"),
+        (
+            {},
+            {"set": {"method": "dlgn"}, "vary": {"straight_through": [False, True]}},
+            "straight_through: True beside method dlgn, which stands for false; allowed: one of the two",
+        ),
+        (
+            {},
+            {"set": {"depth": 3, "method": "dlgn"}, "vary": {"depth": [4]}},
+            "depth: stands in set and vary",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(base, sweep, words):
+    config = preset(sweeps=[sweep])
+    config["base"] |= base
+    with pytest.raises(LgnError, match=rf"config: sweeps\[0\]: {words}"):
+        parse_preset(config)
+
+
+def test_what_a_method_stands_for_may_be_stated_beside_it():
+    sweep = {"set": {"method": "glgn", "noise": "gumbel", "straight_through": "true"}}
+    assert {run.method for run in expand(parse_preset(preset(sweeps=[sweep])))} == {"glgn"}
+
+
+def test_the_command_line_takes_a_method_and_refuses_what_contradicts_it():
+    given = {key: value for key, value in RUN.items() if key not in ("noise", "straight_through")}
+    assert parse_runs(given | {"method": "glgn"}, "x")["x"] == parse_run(RUN)
+    assert parse_runs(given | {"method": "glgn", "noise": "gumbel"}, "x")["x"].method == "glgn"
+    with pytest.raises(
+        LgnError, match="lgn train: noise: 'none' beside method glgn, which stands for gumbel"
+    ):
+        parse_runs(given | {"method": "glgn", "noise": "none"}, "x")
+    with pytest.raises(LgnError, match="lgn train: method: 'magic' is unknown; allowed: dlgn, glgn"):
+        parse_runs(given | {"method": "magic"}, "x")
 
 
 @settings(deadline=None)
