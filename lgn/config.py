@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
 from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
+from lgn.numbers import whole_seeds, whole_values
 from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
@@ -157,6 +158,8 @@ class Run(BaseModel):
         ),
     ]
 
+    _whole = model_validator(mode="before")(whole_values)
+
     @model_validator(mode="after")
     def _fits(self):
         info = DATASETS[self.dataset]
@@ -253,6 +256,8 @@ class Sweep(BaseModel):
         list[Probe], Field(description="what is measured of these runs' weights when they have trained")
     ] = []
 
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
+
 
 class Execution(BaseModel):
     """Where and how a run executes; none of it decides the outcome beyond float rounding."""
@@ -337,6 +342,8 @@ class Preset(BaseModel):
     figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = (
         "paper_figures"
     )
+
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
 
     @model_validator(mode="after")
     def _folders(self):
@@ -471,8 +478,22 @@ def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"{key}: is missing and has no default"
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")
-    message = error["msg"].removeprefix("Input should be ")
-    return f"{key}: {_shown(error['input'])} is not allowed; allowed: {message}"
+    return f"{key}: {_shown(error['input'])} is not allowed; allowed: {_allowed(error)}"
+
+
+_PATTERNS = {
+    "device": "auto, cpu, cuda or cuda:N",
+    "preset": "1 to 64 letters, digits, _ and -, the first a letter or digit",
+}
+"""What a regular expression allows, in words, by its key."""
+
+
+def _allowed(error: dict[str, Any]) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return _PATTERNS[error["loc"][-1]]
+    if error["type"] == "int_parsing":
+        return "a whole number"
+    return error["msg"].removeprefix("Input should be ")
 
 
 MOST_SHOWN = 200

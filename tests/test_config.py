@@ -95,6 +95,18 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
     assert parse_run(RUN | {"learning_rate": 0.01}).hash == parse_run(RUN).hash
 
 
+@pytest.mark.parametrize(("written", "meant"), [("1e5", 100_000), ("2.5e+3", 2500), ("1E3", 1000)])
+def test_a_whole_number_may_have_an_exponent(written, meant):
+    """YAML 1.1 reads 1e5 as text: the run is that of 100000, its id too."""
+    run = parse_run(RUN | parse_settings([f"iterations={written}"]))
+    assert (
+        run == parse_run(RUN | {"iterations": meant})
+        and run.hash == parse_run(RUN | {"iterations": meant}).hash
+    )
+    config = preset(seeds=[written], sweeps=[{"vary": {"method": ["glgn"]}, "seeds": [written, 1]}])
+    assert [run.seed for run in expand(parse_preset(config))] == [meant, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -115,6 +127,9 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
         ({"init_bias": 5}, "init_bias: 5.0 with init gaussian; allowed: 0 (or init residual)"),
         ({"evaluations": 5000}, "evaluations: 5000; allowed: at most iterations + 1 = 1001"),
         ({"depth": 0}, "depth: 0 is not allowed; allowed: greater than or equal to 1"),
+        ({"seed": "0-4"}, "seed: '0-4' is a range; allowed: numbers, 0,1,2,3,4"),
+        ({"iterations": "1.5e0"}, "iterations: '1.5e0' is not allowed; allowed: a whole number"),
+        ({"iterations": "1e99"}, "iterations: "),
     ],
 )
 def test_a_wrong_run_is_refused_in_one_line(change, words):
@@ -138,14 +153,25 @@ def test_a_wrong_run_is_refused_in_one_line(change, words):
         ),
         ({"sweeps": [{"vary": {"seed": [1]}}]}, "config: sweeps[0]: seed: is not set by hand"),
         ({"execution": {"threads": 0}}, "config: execution.threads: 0 is not allowed"),
-        ({"execution": {"device": "tpu"}}, "config: execution.device: 'tpu' is not allowed"),
+        (
+            {"execution": {"device": "tpu"}},
+            "config: execution.device: 'tpu' is not allowed; allowed: auto, cpu, cuda or cuda:N",
+        ),
+        (
+            {"preset": "a b"},
+            "config: preset: 'a b' is not allowed; allowed: 1 to 64 letters, digits, _ and -",
+        ),
+        (
+            {"seeds": ["0-99"]},
+            "config: seeds: '0-99' is a range; allowed: numbers, 0,1,...,99",
+        ),
     ],
 )
 def test_a_wrong_preset_is_refused_in_one_line(change, words):
     with pytest.raises(LgnError) as refused:
         parse_preset(preset(**change))
     assert str(refused.value).startswith(words)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and "^" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
