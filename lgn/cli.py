@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from lgn.errors import LgnError
+from lgn.folders import given_path
 from lgn.stopping import Stopped, stop_on_signals
 
 DIVERGED = 3
@@ -18,8 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command; wrong input prints one line on standard error and returns 2."""
     # Spinning OpenMP threads starve the other runs on the machine; must be set before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         status = options.command(options) or 0
         sys.stdout.flush()
         return status
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         required=True,
         help="directory of the record; of several, one is made in it for each",
     )
@@ -72,13 +73,13 @@ def _parser() -> argparse.ArgumentParser:
     pieces = commands.add_parser(
         "pieces", help="train a preset run after run, for so long; the same command goes on (exit status 142)"
     )
-    pieces.add_argument("preset", type=Path, help="YAML file, such as config/paper.yaml")
+    pieces.add_argument("preset", type=given_path, help="YAML file, such as config/paper.yaml")
     pieces.add_argument("--seconds", type=float, required=True, help="until the last checkpoint is begun")
     _add_data_dir(pieces)
     pieces.set_defaults(command=_pieces)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
-    evaluate.add_argument("record", type=Path, help="directory of a record")
+    evaluate.add_argument("record", type=given_path, help="directory of a record")
     _add_execution(evaluate)
     _add_data_dir(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="does this machine give what stored records say?")
     verify.add_argument(
         "records",
-        type=Path,
+        type=given_path,
         nargs="*",
         help="directories of records to train anew (default: those of the repository, about ten seconds)",
     )
@@ -113,18 +114,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="for gradient: another net (or record) of that depth; prints the epsilon that gives DLGN its ratios",
     )
-    probe.add_argument("--output", type=Path, help="write the CSV to this file")
+    probe.add_argument("--output", type=given_path, help="write the CSV to this file")
     _add_data_dir(probe)
     probe.set_defaults(command=_probe)
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
-    fetch.add_argument("--report", type=Path, default=None, help="write what was found to this JSON file")
+    fetch.add_argument(
+        "--report", type=given_path, default=None, help="write what was found to this JSON file"
+    )
     _add_data_dir(fetch)
     fetch.set_defaults(command=_fetch)
 
     design = commands.add_parser("design", help="print the runs of a preset as CSV")
-    design.add_argument("preset", type=Path, help="YAML file, such as config/default.yaml")
+    design.add_argument("preset", type=given_path, help="YAML file, such as config/default.yaml")
     design.set_defaults(command=_design)
 
     keys = commands.add_parser("keys", help="print config/README.md, made from the typed model")
@@ -147,7 +150,10 @@ def _execution(options: argparse.Namespace):
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data-dir", type=Path, default=None, help="folder of the data files (default: LGN_DATA, or data)"
+        "--data-dir",
+        type=given_path,
+        default=None,
+        help="folder of the data files (default: LGN_DATA, or data)",
     )
 
 

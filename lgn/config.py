@@ -13,10 +13,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
+from lgn.folders import expanded
 from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
 from lgn.numbers import whole_seeds, whole_values
 from lgn.yaml_files import read_mapping
@@ -345,6 +354,14 @@ class Preset(BaseModel):
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
+    @field_validator("data_dir", "results_dir", "figures_dir")
+    def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
+        return folder and expanded(folder, field.field_name)
+
+    @field_validator("studies")
+    def _expanded_studies(cls, paths: list[str]) -> list[str]:
+        return [expanded(path, "studies") for path in paths]
+
     @model_validator(mode="after")
     def _folders(self):
         for key, refused in _REFUSED_IN_FOLDERS.items():
@@ -466,6 +483,8 @@ def _sweep_runs(preset: Preset, sweep: Sweep, place: str) -> Iterator[Run]:
 def _validated(model: type[BaseModel], data: dict[str, Any], where: str):
     try:
         return model.model_validate(data)
+    except LgnError as error:
+        raise LgnError(f"{where}: {error}") from None
     except ValidationError as error:
         raise LgnError(f"{where}: {_one_line(model, error.errors()[0])}") from None
 

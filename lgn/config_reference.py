@@ -14,6 +14,8 @@ Made from the typed model by `python -m lgn keys > config/README.md`; a test kee
 A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; without a file it is
 `config/default.yaml`. Any key can be overridden for one call: `--config results_dir=/scratch/results`.
 
+In folders and paths, `~` and environment variables such as `$SCRATCH` stand for what they do in a shell.
+
 A preset may bring along others, its `studies`: they execute where it does, after it, and their targets are named after
 them (`map__runs`, `map__figures`); `--config 'studies=[]'` leaves them out.
 
