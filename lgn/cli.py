@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import math
 import os
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Spinning OpenMP threads starve the other runs on the machine; must be set before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        options = _parser().parse_args(arguments)
+        options = _parse(arguments)
         status = options.command(options) or 0
         sys.stdout.flush()
         return status
@@ -42,6 +43,17 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read the output has gone, as `head` does; nothing more can be said to it, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a command. What it takes several of may stand before and after its options alike."""
+    parser = _parser()
+    options, left = parser.parse_known_args(arguments)
+    if left and (not hasattr(options, "several") or any(text.startswith("-") for text in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        vars(options)[options.several] += left
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a run whose loss became NaN has a record; without this the exit status is {DIVERGED} then",
     )
     _add_data_dir(train)
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, several="settings")
 
     pieces = commands.add_parser(
         "pieces", help="train a preset run after run, for so long; the same command goes on (exit status 142)"
@@ -87,13 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="does this machine give what stored records say?")
     verify.add_argument(
         "records",
-        type=given_path,
         nargs="*",
         help="directories of records to train anew (default: those of the repository, about ten seconds)",
     )
     _add_execution(verify)
     _add_data_dir(verify)
-    verify.set_defaults(command=_verify)
+    verify.set_defaults(command=_verify, several="records")
 
     probe = commands.add_parser(
         "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
@@ -116,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     probe.add_argument("--output", type=given_path, help="write the CSV to this file")
     _add_data_dir(probe)
-    probe.set_defaults(command=_probe)
+    probe.set_defaults(command=_probe, several="of")
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
@@ -272,14 +283,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     for column, (recorded, now) in evaluate_record(
         options.record, _data_dir(options), _execution(options)
     ).items():
-        writer.writerow((column, recorded, f"{now:.7g}"))
+        writer.writerow((column, recorded, "" if math.isnan(now) else f"{now:.7g}"))
 
 
 def _verify(options: argparse.Namespace) -> int:
     from lgn.verification import DIFFERENT, reference_records, verify
 
     execution, differ = _execution(options), False
-    for directory in options.records or reference_records():
+    for directory in map(given_path, options.records) if options.records else reference_records():
         verdict = verify(directory, _data_dir(options), execution)
         print(f"{verdict.run_id}: {verdict.level}: {verdict.details}", flush=True)
         differ |= verdict.level == DIFFERENT
@@ -312,7 +323,7 @@ def _record_rows(options: argparse.Namespace) -> list[dict]:
         raise LgnError(
             f"probe: {options.probe!r} of {len(options.of)} records; allowed: one, or two of a line"
         )
-    directory, *other = map(Path, options.of)
+    directory, *other = map(given_path, options.of)
     return probe_record(options.probe, directory, _data_dir(options), *other)
 
 
@@ -337,7 +348,7 @@ def _net(given: list[str]):
     from lgn.probes.gradient import parse_net
     from lgn.records import read_run
 
-    directory = Path(given[0])
+    directory = given_path(given[0])
     if len(given) == 1 and (directory.is_dir() or "=" not in given[0]):
         return parse_run(read_run(directory)["settings"], str(directory / "run.json"))
     return parse_net(parse_settings(given), "lgn probe gradient")
