@@ -74,6 +74,19 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--snapshots", type=int, default=0, help="how often before the end to store the logits, for probes"
     )
+    there = train.add_mutually_exclusive_group()
+    there.add_argument("--again", action="store_true", help="train anew what has a record, and replace it")
+    there.add_argument(
+        "--continue-from",
+        type=given_path,
+        metavar="record",
+        help="go on from the end of a shorter run that was told to --keep-checkpoint",
+    )
+    train.add_argument(
+        "--keep-checkpoint",
+        action="store_true",
+        help="keep the state of the last iteration beside the record, for a longer run to --continue-from",
+    )
     train.add_argument(
         "--accept-diverged",
         action="store_true",
@@ -195,10 +208,15 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from lgn.continuation import KEPT
     from lgn.seeds import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
     execution = _execution(options)
+    if options.continue_from:
+        _continue(options.continue_from, runs, execution)
+    there = {path for path in runs if (path / "run.json").exists() and not options.again}
+    keep = KEPT if options.keep_checkpoint else None
     bars = []
 
     def progress(run):
@@ -208,12 +226,14 @@ def _train(options: argparse.Namespace) -> int:
 
     try:
         with stop_on_signals() as stop:
-            records = train_seeds(runs, _data_dir(options), execution, progress, stop)
+            records = train_seeds(runs, _data_dir(options), execution, progress, stop, options.again, keep)
     finally:
         for bar in bars:
             bar.close()
-    for record in records:
-        _print_result(record)
+    for path, record in zip(runs, records, strict=True):
+        _print_result(
+            record, " (trained before, nothing done; --again trains it anew)" if path in there else ""
+        )
     diverged = [record["run_id"] for record in records if record["status"] == "diverged"]
     for run_id in diverged:
         print(
@@ -221,6 +241,15 @@ def _train(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return DIVERGED if diverged and not options.accept_diverged else 0
+
+
+def _continue(source: Path, runs: dict, execution) -> None:
+    from lgn.continuation import continue_from
+
+    if len(runs) > 1:
+        raise LgnError(f"--continue-from: {source} for {len(runs)} seeds; allowed: one seed a call")
+    for directory, run in runs.items():
+        continue_from(source, run, directory, execution)
 
 
 def _bar(run):
@@ -231,12 +260,12 @@ def _bar(run):
     return Progress(f"{method_label(run.method)} {scale}", run.iterations)
 
 
-def _print_result(record: dict) -> None:
+def _print_result(record: dict, remark: str = "") -> None:
     final = record["final"]
     print(
         f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
         f"{final['training_seconds']:.1f} s of training, "
-        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}",
+        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}{remark}",
         flush=True,
     )
 
