@@ -18,6 +18,11 @@ def main(arguments: list[str] | None = None) -> int:
     except LgnError as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"analysis: {error.filename}: cannot be written or read ({error.strerror})", file=sys.stderr)
+        return 2
     return 0
 
 

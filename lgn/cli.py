@@ -329,9 +329,13 @@ def _verify(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> None:
     import torch
 
+    from lgn.outputs import require_ours
     from lgn.storage import write_bytes
 
     torch.set_num_threads(1)
+    if options.output:
+        first = "layer," if options.like else "method," if options.probe == "gradient" else "iteration,"
+        require_ours(options.output, first)
     rows = _gradient_rows(options) if options.probe == "gradient" else _record_rows(options)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -385,8 +389,11 @@ def _net(given: list[str]):
 
 def _fetch(options: argparse.Namespace) -> None:
     from lgn.data import describe, fetch
+    from lgn.outputs import require_ours
     from lgn.storage import write_json
 
+    if options.report:
+        require_ours(options.report, '{\n  "dataset"')
     fetch(options.dataset, _data_dir(options))
     found = describe(options.dataset, _data_dir(options))
     print(", ".join(f"{key} {value}" for key, value in found.items()))

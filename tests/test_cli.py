@@ -42,3 +42,29 @@ def test_a_loss_before_the_first_step_is_shown_as_none(tmp_path, capsys):
 def test_a_loss_that_is_there_has_four_digits(capsys):
     Progress("x", 10)(10, {"loss": 2.34567, "test_accuracy_discrete": 0.5})
     assert "loss 2.3457, discrete 0.5000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "probe gradient dataset=digits",
+        "probe gradient dataset=digits --like dataset=digits",
+        "probe plane x",
+        "fetch digits",
+    ],
+)
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path, capsys, command):
+    option = "--report" if command.startswith("fetch") else "--output"
+    for path, words in (
+        (tmp_path, "is no file"),
+        (tmp_path / "a.yaml", "is a file that this command did not write"),
+    ):
+        (tmp_path / "a.yaml").write_text("preset: mine")
+        assert main([*command.split(), option, str(path)]) == 2
+        assert capsys.readouterr().err.startswith(f"lgn: {path}: {words}")
+    assert (tmp_path / "a.yaml").read_text() == "preset: mine"
+
+
+def test_a_report_is_written_again(tmp_path):
+    for _ in range(2):
+        assert main(["fetch", "digits", "--report", str(tmp_path / "digits.json")]) == 0
