@@ -98,10 +98,14 @@ def _collect(options: argparse.Namespace) -> None:
 
 def _claims(options: argparse.Namespace) -> None:
     from analysis.claims import make_claims, write_claims
+    from analysis.conditions import guessed_primary
     from analysis.output import write_table
     from analysis.summary import claims_shown
 
-    claims = make_claims(read_tables(options.results))
+    tables = read_tables(options.results)
+    for sentence in guessed_primary(tables.runs):
+        print(sentence, file=sys.stderr)
+    claims = make_claims(tables)
     write_claims(claims, options.results / "claims.json")
     shown = claims_shown(claims)
     write_table("claims", shown.drop(columns="detail"), options.results / "tables", shown)

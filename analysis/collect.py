@@ -21,10 +21,10 @@ from analysis.records import (
     read_record,
 )
 from analysis.tidy import TABLES
-from lgn.config import check_primary
 from lgn.errors import LgnError
 from lgn.gates import NAMES
 from lgn.outputs import require_ours
+from lgn.primary import check_primary
 from lgn.storage import make_folder
 
 GROUPING = (

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +28,7 @@ from lgn.errors import LgnError
 from lgn.folders import expanded
 from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
 from lgn.numbers import whole_seeds, whole_values
+from lgn.primary import check_primary, require_primary
 from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
@@ -333,7 +334,8 @@ class Preset(BaseModel):
         Field(
             gt=0,
             le=1000,
-            description="temperature that stands for GLGN in claims, one that a GLGN runs at; null: docs/verdicts.md",
+            description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
+            "it runs at several beside a DLGN",
         ),
     ] = None
     execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
@@ -390,16 +392,10 @@ def parse_execution(settings: dict[str, Any], where: str = "execution") -> "Exec
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
     preset = _validated(Preset, config, where)
-    check_primary(preset.primary, ((run.method, run.temperature) for run in expand(preset, where)), where)
+    runs = expand(preset, where)
+    check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
+    require_primary(preset.primary, runs, where)
     return preset
-
-
-def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], where: str) -> None:
-    """Raises LgnError where no GLGN among runs, (method, temperature) each, has the temperature stated for it."""
-    swept = sorted({temperature for method, temperature in runs if method == "glgn"})
-    if primary is not None and primary not in swept:
-        allowed = ", ".join(f"{temperature:g}" for temperature in swept) or "none, as no GLGN runs"
-        raise LgnError(f"{where}: primary: {primary:g}; allowed: a temperature of GLGN: {allowed}")
 
 
 def read_preset(path: Path | str) -> Preset:

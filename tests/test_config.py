@@ -35,13 +35,41 @@ def preset(**overrides):
 
 def test_the_primary_temperature_is_one_that_a_glgn_of_the_preset_has():
     sweeps = [{"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}}, {"set": {"method": "dlgn"}}]
-    assert parse_preset(preset(sweeps=sweeps)).primary is None
     stated = parse_preset(preset(sweeps=sweeps, primary=1))
     assert set(Design(stated).table["primary"]) == {1.0}
     with pytest.raises(LgnError, match="config: primary: 0.5; allowed: a temperature of GLGN: 0.1, 1$"):
         parse_preset(preset(sweeps=sweeps, primary=0.5))
     with pytest.raises(LgnError, match="primary: 1; allowed: a temperature of GLGN: none, as no GLGN runs$"):
         parse_preset(preset(sweeps=sweeps[1:], primary=1))
+
+
+BOTH = {"vary": {"method": ["dlgn", "glgn"]}}
+
+
+def glgn_at(*temperatures, **changed):
+    return {"set": {"method": "glgn"} | changed, "vary": {"temperature": list(temperatures)}}
+
+
+@pytest.mark.parametrize(
+    "sweep", [glgn_at(0.25), glgn_at(0.25, iterations=2000), glgn_at(0.25) | {"seeds": [7]}]
+)
+def test_an_ablation_of_glgns_temperature_moves_no_claim_in_silence(sweep):
+    assert parse_preset(preset(sweeps=[BOTH])).primary is None
+    with pytest.raises(
+        LgnError, match="config: primary: is missing; allowed: the temperature .* of 0.1, 0.25 that run"
+    ):
+        parse_preset(preset(sweeps=[BOTH, sweep]))
+    assert parse_preset(preset(sweeps=[BOTH, sweep], primary=0.1)).primary == 0.1
+
+
+def test_every_setting_that_compares_has_one_temperature_or_the_primary():
+    elsewhere = {"set": {"depth": 4}} | BOTH
+    assert parse_preset(preset(sweeps=[BOTH, glgn_at(0.2, 0.3, depth=4)]))  # No DLGN there.
+    assert parse_preset(preset(sweeps=[BOTH, glgn_at(0.2), elsewhere], primary=0.2))  # One temperature there.
+    with pytest.raises(
+        LgnError, match="config: primary: 0.2; allowed: .*, of 0.1, 0.3 that run beside one DLGN"
+    ):
+        parse_preset(preset(sweeps=[BOTH, glgn_at(0.2), elsewhere, glgn_at(0.3, depth=4)], primary=0.2))
 
 
 def test_a_sweep_is_the_product_of_its_lists_for_every_seed():
