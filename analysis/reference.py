@@ -3,7 +3,6 @@
 import gc
 import io
 import lzma
-import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -16,6 +15,7 @@ from analysis.collect import collect
 from analysis.figures import available_figures, write_figure
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
+from lgn.cores import usable_cores
 from lgn.errors import LgnError
 from lgn.storage import make_folder, write_bytes
 
@@ -72,7 +72,7 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
         raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
     with (
         tempfile.TemporaryDirectory() as scratch,
-        ProcessPoolExecutor(os.cpu_count(), initializer=gc.disable) as pool,
+        ProcessPoolExecutor(usable_cores(), initializer=gc.disable) as pool,
     ):
         presets = {
             figures / folder.name: _collected(folder, Path(scratch) / folder.name)

@@ -27,8 +27,8 @@ from lgn.datasets import DATASETS
 from lgn.errors import LgnError
 from lgn.folders import expanded
 from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
-from lgn.numbers import whole_seeds, whole_values
 from lgn.primary import check_primary, require_primary
+from lgn.whole_numbers import whole_seeds, whole_values
 from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
