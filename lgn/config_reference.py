@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from lgn.config import Execution, Preset, Run, Sweep
 from lgn.methods import METHOD_LABELS, METHODS
+from lgn.official_keys import official_keys_table
 
 _HEAD = """# Configuration
 
@@ -71,6 +72,7 @@ def config_reference() -> str:
         _table(
             "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run
         ),
+        official_keys_table(),
     ]
     return "\n".join(parts)
 

@@ -1,5 +1,6 @@
 """The typed config: what expands, what is refused, and in which words."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgn.cli import main, parse_runs, parse_settings
-from lgn.config import Run, expand, parse_preset, parse_run, read_preset, read_studies
+from lgn.config import Execution, Preset, Run, expand, parse_preset, parse_run, read_preset, read_studies
 from lgn.config_reference import config_reference, config_schema
 from lgn.design import Design
 from lgn.errors import LgnError
 from lgn.methods import METHODS, method_label, method_name
+from lgn.official_keys import OFFICIAL_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -363,6 +365,12 @@ def test_config_readme_and_schema_are_those_of_the_model():
         "run: python -m lgn keys > config/README.md"
     )
     assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config_schema()
+
+
+def test_every_key_named_beside_an_official_one_is_ours():
+    fields = {*Run.model_fields, *Preset.model_fields, *Execution.model_fields, "method", "execution"}
+    named = {key for _, here, _ in OFFICIAL_KEYS for key in re.findall("[`{]([a-z_]+)(?=[:`])", here)}
+    assert named <= fields and {"depth", "snapshots", "wiring", "method"} <= named
 
 
 def test_design_arguments_reproduce_the_run():
