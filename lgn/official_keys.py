@@ -51,7 +51,7 @@ def official_keys_table() -> str:
     """A section of config/README.md."""
     rows = "".join(f"| {there} | {here} | {remark} |\n" for there, here, remark in OFFICIAL_KEYS)
     return (
-        "## From the keys of gumbel-lgn\n\nThe official code of *Mind the Gap* (github.com/shakiryousefi/gumbel-lgn), by "
-        "its main.py and README). `config/paper.yaml` states its settings.\n\n"
+        "## From the keys of gumbel-lgn\n\nThe official code of *Mind the Gap* (github.com/shakiryousefi/gumbel-lgn), "
+        "by its main.py and README). `config/paper.yaml` states its settings.\n\n"
         f"| gumbel-lgn | here | |\n|---|---|---|\n{rows}"
     )
