@@ -11,7 +11,11 @@ VENV ?= .venv
 READY := $(VENV)/.complete
 BIN := $(VENV)/bin
 CONFIG := config/$(PRESET).yaml
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
+# Where there is no home to write caches to, Snakemake would end in a traceback, and matplotlib look for its fonts ever anew.
+ifneq ($(shell cache="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" && echo yes),yes)
+CACHES := XDG_CACHE_HOME=$(abspath $(VENV))/.cache MPLCONFIGDIR=$(abspath $(VENV))/.cache/matplotlib
+endif
+SNAKEMAKE := $(CACHES) $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG) --rerun-incomplete
 ifneq ($(origin STUDIES),undefined)
 SNAKEMAKE += --config 'studies=[$(STUDIES)]'
 endif
