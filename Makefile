@@ -3,7 +3,7 @@
 # Both build the virtual environment they run in; no other set-up is needed. The rest is Snakemake's (see README.md).
 
 PRESET ?= default
-CORES ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+CORES ?= $(shell $(PYTHON) lgn/cores.py 2>/dev/null || echo 1)
 PYTHON ?= python3
 TORCH ?= auto
 VENV ?= .venv
@@ -11,7 +11,11 @@ VENV ?= .venv
 READY := $(VENV)/.complete
 BIN := $(VENV)/bin
 CONFIGS := $(PRESET:%=config/%.yaml)
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+# Where there is no home to write caches to, Snakemake would end in a traceback, and matplotlib look for its fonts ever anew.
+ifneq ($(shell cache="$${XDG_CACHE_HOME:-$$HOME/.cache}"; mkdir -p "$$cache" 2>/dev/null && test -w "$$cache" && echo yes),yes)
+CACHES := XDG_CACHE_HOME=$(abspath $(VENV))/.cache MPLCONFIGDIR=$(abspath $(VENV))/.cache/matplotlib
+endif
+SNAKEMAKE := $(CACHES) $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
 .PHONY: help reproduce figures report benchmark test test-all lint format clean

@@ -15,6 +15,7 @@ from analysis.tidy import Tables
 from analysis.unused import unused_shares
 from analysis.verdicts import Effect, Verdict, effect_verdict
 from lgn.errors import LgnError
+from lgn.outputs import require_ours
 from lgn.storage import make_folder
 
 MIN_BASELINE_GAP = 0.005
@@ -253,6 +254,7 @@ def _nothing(why: str, verdict: str = Verdict.NOT_REACHED) -> tuple:
 def write_claims(claims: list[dict], path: Path) -> None:
     """claims.json; null stands for a number that there is not, or an infinite one."""
     make_folder(path.parent)
+    require_ours(path, "[")
     path.write_text(
         json.dumps(_plain(claims), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
     )

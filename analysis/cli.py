@@ -7,15 +7,21 @@ from pathlib import Path
 from analysis.collect import collect, read_run_ids
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
+from lgn.folders import given_path
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command; wrong input prints one line on standard error and returns 2."""
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         options.command(options)
     except LgnError as error:
         print(f"analysis: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"analysis: {error.filename}: cannot be written or read ({error.strerror})", file=sys.stderr)
         return 2
     return 0
 
@@ -27,14 +33,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     one = commands.add_parser("collect", help="run records -> tidy tables (csv)")
-    one.add_argument("--runs", type=Path, required=True, help="folder of the records, results/<preset>/runs")
     one.add_argument(
-        "--run-ids", type=Path, help="file of run ids or run.json paths, a line each (default: all)"
+        "--runs", type=given_path, required=True, help="folder of the records, results/<preset>/runs"
+    )
+    one.add_argument(
+        "--run-ids", type=given_path, help="file of run ids or run.json paths, a line each (default: all)"
     )
     one.add_argument(
         "--primary", type=float, help="the temperature that the preset states for GLGN, if it does"
     )
-    one.add_argument("--output", type=Path, required=True, help="folder of the tables, results/<preset>")
+    one.add_argument(
+        "--output", type=given_path, required=True, help="folder of the tables, results/<preset>"
+    )
     one.set_defaults(command=_collect)
 
     one = _with_results(commands, "claims", "tidy tables -> claims.json and tables/claims.{md,tex,csv}")
@@ -57,25 +67,25 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=_summary)
 
     one = commands.add_parser("keep", help="tidy tables of a preset -> compressed, for a repository")
-    one.add_argument("--results", type=Path, required=True, help="results/<preset>")
-    one.add_argument("--output", type=Path, required=True, help="results/reference/<preset>")
+    one.add_argument("--results", type=given_path, required=True, help="results/<preset>")
+    one.add_argument("--output", type=given_path, required=True, help="results/reference/<preset>")
     one.add_argument(
         "--add", action="store_true", help="leave the runs that are kept there already beside them"
     )
     one.set_defaults(command=_keep)
 
     one = commands.add_parser("redraw", help="figures and tables of all kept presets, without training")
-    one.add_argument("--reference", type=Path, default=Path("results/reference"))
-    one.add_argument("--output", type=Path, default=Path("paper_figures/reference"))
+    one.add_argument("--reference", type=given_path, default=Path("results/reference"))
+    one.add_argument("--output", type=given_path, default=Path("paper_figures/reference"))
     one.set_defaults(command=_redraw)
     return parser
 
 
 def _with_results(commands, name: str, text: str, *, output: bool = False) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text)
-    parser.add_argument("--results", type=Path, required=True, help="results/<preset>")
+    parser.add_argument("--results", type=given_path, required=True, help="results/<preset>")
     if output:
-        parser.add_argument("--output", type=Path, required=True, help="paper_figures/<preset>")
+        parser.add_argument("--output", type=given_path, required=True, help="paper_figures/<preset>")
     return parser
 
 
@@ -89,10 +99,14 @@ def _collect(options: argparse.Namespace) -> None:
 
 def _claims(options: argparse.Namespace) -> None:
     from analysis.claims import make_claims, write_claims
+    from analysis.conditions import guessed_primary
     from analysis.output import write_table
     from analysis.summary import claims_shown
 
-    claims = make_claims(read_tables(options.results))
+    tables = read_tables(options.results)
+    for sentence in guessed_primary(tables.runs):
+        print(sentence, file=sys.stderr)
+    claims = make_claims(tables)
     write_claims(claims, options.results / "claims.json")
     shown = claims_shown(claims)
     write_table("claims", shown.drop(columns="detail"), options.results / "tables", shown)

@@ -21,9 +21,10 @@ from analysis.records import (
     read_record,
 )
 from analysis.tidy import TABLES
-from lgn.config import check_primary
 from lgn.errors import LgnError
 from lgn.gates import NAMES
+from lgn.outputs import require_ours
+from lgn.primary import check_primary
 from lgn.storage import make_folder
 
 GROUPING = (
@@ -196,6 +197,8 @@ def collect(
     """
     records = check_together(read_record(directory) for directory in record_directories(runs, listed))
     make_folder(output)
+    for name in TABLES:
+        require_ours(output / f"{name}.csv", "run_id,")
     with tempfile.TemporaryDirectory(prefix=".collect-", dir=output) as aside:
         _write_tables(records, Path(aside), primary)
         # Only now, so that records that are refused leave the tables that were there as they were.

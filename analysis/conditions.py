@@ -12,20 +12,11 @@ from analysis.memo import remembered
 from analysis.paper_values import FASTEST_TEMPERATURE
 from lgn.config import Run
 from lgn.methods import METHODS
+from lgn.primary import BUDGET_KEYS, METHOD_KEYS
 
-METHOD_COLUMNS = ("noise", "straight_through", "temperature")
-"""What makes a method; a setting is all else that shapes a training."""
+METHOD_COLUMNS, BUDGET_COLUMNS = METHOD_KEYS, BUDGET_KEYS
 
 SCALE_COLUMNS = ("dataset", "depth", "width")
-
-BUDGET_COLUMNS = (
-    "iterations",
-    "time_budget_seconds",
-    "evaluations",
-    "train_evaluation_images",
-    "test_evaluation_images",
-)
-"""How long a run goes on and how often it is looked at: methods with unlike budgets still compare."""
 
 PAPER_METHODS = tuple(METHODS)
 """The four methods of every legend, in its order."""
@@ -122,6 +113,21 @@ def by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:
 def comparable(found: list[Setting]) -> list[Setting]:
     """Those settings where both DLGN and GLGN ran: what the claims are about."""
     return [setting for setting in found if {"dlgn", "glgn"} <= set(setting.conditions)]
+
+
+def guessed_primary(runs: pd.DataFrame) -> list[str]:
+    """A sentence for each setting whose GLGN, of several temperatures, no preset states: the rule has chosen one."""
+    sentences = []
+    for setting in comparable(settings(runs)):
+        chosen, swept = setting.conditions["glgn"].iloc[0], by_temperature(setting, "glgn")
+        if len(swept) > 1 and chosen.get("primary") != chosen["temperature"]:
+            where = f"{setting.dataset}, {setting.depth} x {setting.width} {setting.recipe_text}".strip()
+            temperatures = ", ".join(f"{temperature:g}" for temperature in swept)
+            sentences.append(
+                f"{where}: claims are about GLGN at temperature {chosen['temperature']:g}, of {temperatures}, by the "
+                "rule of docs/verdicts.md; `collect --primary` states another"
+            )
+    return sentences
 
 
 def shared_seeds(one: pd.DataFrame, other: pd.DataFrame) -> list[int]:

@@ -1,11 +1,13 @@
 """The data frames that readers see: made once, written as md, tex and csv."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from lgn.outputs import require_ours
 from lgn.storage import make_folder
 
 _TEX = {
@@ -26,6 +28,7 @@ def write_table(
     """Writes <folder>/<name>.md, .tex and .csv; returns the files.
 
     shown: text cells, for md and tex. values: the numbers behind them, for csv; the text itself where not given.
+    Raises LgnError where one of the names is that of another file, such as docs/verdicts.md.
     """
     make_folder(folder)
     markdown = shown.map(lambda cell: str(cell).replace("|", r"\|")).to_markdown(
@@ -37,11 +40,13 @@ def write_table(
         "tex": tex,
         "csv": (shown if values is None else values).to_csv(index=False, lineterminator="\n"),
     }
-    paths = []
-    for ending, content in text.items():
-        paths.append(folder / f"{name}.{ending}")
-        paths[-1].write_text(content, encoding="utf-8")
-    return paths
+    begins = {"md": "|", "tex": r"\begin{tabular}", "csv": re.match("[^,\n]*", text["csv"])[0]}
+    paths = {ending: folder / f"{name}.{ending}" for ending in text}
+    for ending, path in paths.items():
+        require_ours(path, begins[ending])
+    for ending, path in paths.items():
+        path.write_text(text[ending], encoding="utf-8")
+    return list(paths.values())
 
 
 def tex_escape(cell: object) -> str:

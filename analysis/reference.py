@@ -3,7 +3,6 @@
 import gc
 import io
 import lzma
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ from analysis.collect import collect
 from analysis.figures import available_figures, write_figure
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
+from lgn.cores import usable_cores
 from lgn.errors import LgnError
 from lgn.storage import make_folder, write_bytes
 
@@ -28,10 +28,13 @@ def keep(results: Path, output: Path, add: bool = False) -> list[Path]:
     """Writes <output>/<table>.csv.xz of the tidy and the probes' tables of a preset; returns the files.
 
     add: runs that are kept there already, of a preset that trained in parts, stay beside those of `results`, which
-    replace their own rows. Raises LgnError where a table is missing or a file cannot be written.
+    replace their own rows. Raises LgnError where a table is missing, a file cannot be written, or runs that are kept
+    there would be lost.
     """
     tables = read_tables(results)
     make_folder(output)
+    if not add:
+        _require_all_kept(output, set(tables.runs["run_id"]), results)
     paths = []
     for name in (*TABLES, *(f"{PROBE}{probe}" for probe in tables.probes)):
         paths.append(output / f"{name}{SUFFIX}")
@@ -40,6 +43,17 @@ def keep(results: Path, output: Path, add: bool = False) -> list[Path]:
             content = _added(lzma.decompress(paths[-1].read_bytes()), content)
         write_bytes(paths[-1], lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))
     return paths
+
+
+def _require_all_kept(output: Path, run_ids: set[str], results: Path) -> None:
+    if not (output / f"runs{SUFFIX}").is_file():
+        return
+    lost = sorted(set(Tables(output).runs["run_id"]) - run_ids)
+    if lost:
+        raise LgnError(
+            f"{output}: keeps {len(lost)} runs that {results} does not have, such as {lost[0]}; allowed: --add, which "
+            "leaves them there, or another folder"
+        )
 
 
 def _added(kept: bytes, new: bytes) -> bytes:
@@ -84,7 +98,7 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
         raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
     with (
         tempfile.TemporaryDirectory() as scratch,
-        ProcessPoolExecutor(os.cpu_count(), initializer=gc.disable) as pool,
+        ProcessPoolExecutor(usable_cores(), initializer=gc.disable) as pool,
     ):
         presets = {
             figures / folder.name: _collected(folder, Path(scratch) / folder.name)

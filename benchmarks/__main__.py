@@ -16,15 +16,16 @@ from benchmarks import figures, inference, scaling, speed, workflow
 from benchmarks.cases import QUICK_CASES, SPEED_CASES
 from lgn.environment import describe
 from lgn.errors import LgnError
+from lgn.folders import given_path
 
 PARTS = ("speed", "inference", "scaling", "workflow")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit status."""
-    options = _parser().parse_args(arguments)
     try:
-        folder = Path(options.output)
+        options = _parser().parse_args(arguments)
+        folder = options.output
         folder.mkdir(parents=True, exist_ok=True)
         if options.part in (*PARTS, "all"):
             measure_parts(
@@ -111,7 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--rounds", type=_positive, help="turns of every implementation (each case has its own)"
     )
-    parser.add_argument("--output", default="results/benchmarks", help="folder of tables and figures")
+    parser.add_argument(
+        "--output", type=given_path, default="results/benchmarks", help="folder of tables and figures"
+    )
     return parser
 
 

@@ -4,7 +4,6 @@ Every point is measured in a fresh process, so that its memory is its own.
 """
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ import psutil
 from benchmarks.cases import Case
 from benchmarks.measure import time_alone
 from benchmarks.roofline import bandwidth, step_bytes
+from lgn.cores import usable_cores
 
 COLUMNS = [
     "axis", "method", "depth", "width", "batch", "threads", "runs", "median_ms", "low_ms", "high_ms", "memory_mib",
@@ -55,7 +55,7 @@ def run_scaling(
     bytes_a_second = bandwidth(2**22 if quick else 2**26)
     notes = [f"memory bandwidth of one thread (triad): {bytes_a_second / 1e9:.1f} GB/s"]
     rows = []
-    for axis, case, runs in points(os.cpu_count() or 1, quick, rounds):
+    for axis, case, runs in points(usable_cores(), quick, rounds):
         for method in METHODS:
             moved = step_bytes(case, method)
             label = f"{axis}: {method}, depth {case.depth}, width {case.width:,}, batch {case.batch}"

@@ -16,20 +16,24 @@ from lgn.errors import LgnError
 from lgn.storage import write_bytes
 
 CHECKPOINT = "checkpoint.safetensors"
+SNAPSHOT = "snapshot_"
+"""Begins the name of a snapshot's tensor; the iteration ends it."""
 STATE, DIGEST = "state", "sha256"
 ANEW = "remove it to start this run anew"
 
 
-def write_checkpoint(directory: Path, state: dict, tensors: dict[str, torch.Tensor]) -> None:
+def write_checkpoint(
+    directory: Path, state: dict, tensors: dict[str, torch.Tensor], name: str = CHECKPOINT
+) -> None:
     """state: JSON, NaN allowed; tensors: on any device. Raises LgnError as write_bytes does."""
     text = json.dumps(state).encode()
     everything = contiguous(tensors) | {STATE: torch.from_numpy(np.frombuffer(text, np.uint8).copy())}
-    write_bytes(directory / CHECKPOINT, save(everything, metadata={DIGEST: _digest(everything)}))
+    write_bytes(directory / name, save(everything, metadata={DIGEST: _digest(everything)}))
 
 
-def read_checkpoint(directory: Path) -> tuple[dict, dict[str, torch.Tensor]] | None:
+def read_checkpoint(directory: Path, name: str = CHECKPOINT) -> tuple[dict, dict[str, torch.Tensor]] | None:
     """(state, tensors) of an interrupted run; None without one. Raises LgnError where one bit is not as written."""
-    path = directory / CHECKPOINT
+    path = directory / name
     if not path.exists():
         return None
     tensors, metadata = read_tensors(path, ANEW)

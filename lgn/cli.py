@@ -3,11 +3,13 @@
 import argparse
 import csv
 import io
+import math
 import os
 import sys
 from pathlib import Path
 
 from lgn.errors import LgnError
+from lgn.folders import given_path
 from lgn.stopping import Stopped, stop_on_signals
 
 DIVERGED = 3
@@ -18,8 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs a command; wrong input prints one line on standard error and returns 2."""
     # Spinning OpenMP threads starve the other runs on the machine; must be set before torch loads.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    options = _parser().parse_args(arguments)
     try:
+        options = _parse(arguments)
         status = options.command(options) or 0
         sys.stdout.flush()
         return status
@@ -43,6 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of a command. What it takes several of may stand before and after its options alike."""
+    parser = _parser()
+    options, left = parser.parse_known_args(arguments)
+    if left and (not hasattr(options, "several") or any(text.startswith("-") for text in left)):
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    if left:
+        vars(options)[options.several] += left
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lgn", description="Train and evaluate logic gate networks.")
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -53,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument(
         "--output",
-        type=Path,
+        type=given_path,
         required=True,
         help="directory of the record; of several, one is made in it for each",
     )
@@ -61,24 +74,37 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--snapshots", type=int, default=0, help="how often before the end to store the logits, for probes"
     )
+    there = train.add_mutually_exclusive_group()
+    there.add_argument("--again", action="store_true", help="train anew what has a record, and replace it")
+    there.add_argument(
+        "--continue-from",
+        type=given_path,
+        metavar="record",
+        help="go on from the end of a shorter run that was told to --keep-checkpoint",
+    )
+    train.add_argument(
+        "--keep-checkpoint",
+        action="store_true",
+        help="keep the state of the last iteration beside the record, for a longer run to --continue-from",
+    )
     train.add_argument(
         "--accept-diverged",
         action="store_true",
         help=f"a run whose loss became NaN has a record; without this the exit status is {DIVERGED} then",
     )
     _add_data_dir(train)
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, several="settings")
 
     pieces = commands.add_parser(
         "pieces", help="train a preset run after run, for so long; the same command goes on (exit status 142)"
     )
-    pieces.add_argument("preset", type=Path, help="YAML file, such as config/paper.yaml")
+    pieces.add_argument("preset", type=given_path, help="YAML file, such as config/paper.yaml")
     pieces.add_argument("--seconds", type=float, required=True, help="until the last checkpoint is begun")
     _add_data_dir(pieces)
     pieces.set_defaults(command=_pieces)
 
     evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
-    evaluate.add_argument("record", type=Path, help="directory of a record")
+    evaluate.add_argument("record", type=given_path, help="directory of a record")
     _add_execution(evaluate)
     _add_data_dir(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -86,13 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="does this machine give what stored records say?")
     verify.add_argument(
         "records",
-        type=Path,
         nargs="*",
         help="directories of records to train anew (default: those of the repository, about ten seconds)",
     )
     _add_execution(verify)
     _add_data_dir(verify)
-    verify.set_defaults(command=_verify)
+    verify.set_defaults(command=_verify, several="records")
 
     probe = commands.add_parser(
         "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
@@ -113,18 +138,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="for gradient: another net (or record) of that depth; prints the epsilon that gives DLGN its ratios",
     )
-    probe.add_argument("--output", type=Path, help="write the CSV to this file")
+    probe.add_argument("--output", type=given_path, help="write the CSV to this file")
     _add_data_dir(probe)
-    probe.set_defaults(command=_probe)
+    probe.set_defaults(command=_probe, several="of")
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
-    fetch.add_argument("--report", type=Path, default=None, help="write what was found to this JSON file")
+    fetch.add_argument(
+        "--report", type=given_path, default=None, help="write what was found to this JSON file"
+    )
     _add_data_dir(fetch)
     fetch.set_defaults(command=_fetch)
 
     design = commands.add_parser("design", help="print the runs of a preset as CSV")
-    design.add_argument("preset", type=Path, help="YAML file, such as config/default.yaml")
+    design.add_argument("preset", type=given_path, help="YAML file, such as config/default.yaml")
     design.set_defaults(command=_design)
 
     keys = commands.add_parser("keys", help="print config/README.md, made from the typed model")
@@ -147,7 +174,10 @@ def _execution(options: argparse.Namespace):
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data-dir", type=Path, default=None, help="folder of the data files (default: LGN_DATA, or data)"
+        "--data-dir",
+        type=given_path,
+        default=None,
+        help="folder of the data files (default: LGN_DATA, or data)",
     )
 
 
@@ -159,7 +189,7 @@ def _data_dir(options: argparse.Namespace) -> Path:
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
     """key=value strings to a mapping, values as in YAML. Raises LgnError where `=` is missing or a key stands twice."""
-    from lgn.config import parse_yaml
+    from lgn.yaml_files import parse_yaml
 
     settings = {}
     for pair in pairs:
@@ -170,16 +200,23 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
             raise LgnError(f"{key}: is given twice")
         try:
             settings[key] = parse_yaml(value)
+        except LgnError as error:
+            raise LgnError(f"{key}: {error}") from None
         except ValueError:
             raise LgnError(f"{key}: {value!r} is not a value; allowed: a YAML scalar") from None
     return settings
 
 
 def _train(options: argparse.Namespace) -> int:
+    from lgn.continuation import KEPT
     from lgn.seeds import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
     execution = _execution(options)
+    if options.continue_from:
+        _continue(options.continue_from, runs, execution)
+    there = {path for path in runs if (path / "run.json").exists() and not options.again}
+    keep = KEPT if options.keep_checkpoint else None
     bars = []
 
     def progress(run):
@@ -189,12 +226,14 @@ def _train(options: argparse.Namespace) -> int:
 
     try:
         with stop_on_signals() as stop:
-            records = train_seeds(runs, _data_dir(options), execution, progress, stop)
+            records = train_seeds(runs, _data_dir(options), execution, progress, stop, options.again, keep)
     finally:
         for bar in bars:
             bar.close()
-    for record in records:
-        _print_result(record)
+    for path, record in zip(runs, records, strict=True):
+        _print_result(
+            record, " (trained before, nothing done; --again trains it anew)" if path in there else ""
+        )
     diverged = [record["run_id"] for record in records if record["status"] == "diverged"]
     for run_id in diverged:
         print(
@@ -202,6 +241,15 @@ def _train(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     return DIVERGED if diverged and not options.accept_diverged else 0
+
+
+def _continue(source: Path, runs: dict, execution) -> None:
+    from lgn.continuation import continue_from
+
+    if len(runs) > 1:
+        raise LgnError(f"--continue-from: {source} for {len(runs)} seeds; allowed: one seed a call")
+    for directory, run in runs.items():
+        continue_from(source, run, directory, execution)
 
 
 def _bar(run):
@@ -212,12 +260,12 @@ def _bar(run):
     return Progress(f"{method_label(run.method)} {scale}", run.iterations)
 
 
-def _print_result(record: dict) -> None:
+def _print_result(record: dict, remark: str = "") -> None:
     final = record["final"]
     print(
         f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
         f"{final['training_seconds']:.1f} s of training, "
-        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}",
+        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}{remark}",
         flush=True,
     )
 
@@ -243,7 +291,9 @@ def _preset_data_dir(preset, options: argparse.Namespace) -> Path:
 def parse_runs(settings: dict[str, object], output: Path) -> dict:
     """directory -> run; where `seed` is a list such as 0,1,2 a run for each, in directories named by their ids."""
     from lgn.config import parse_run
+    from lgn.methods import spell_out_method
 
+    settings = spell_out_method(settings, "lgn train")
     seeds = settings.get("seed")
     if not isinstance(seeds, str) or "," not in seeds:
         return {output: parse_run(settings, "lgn train")}
@@ -262,14 +312,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     for column, (recorded, now) in evaluate_record(
         options.record, _data_dir(options), _execution(options)
     ).items():
-        writer.writerow((column, recorded, f"{now:.7g}"))
+        writer.writerow((column, recorded, "" if math.isnan(now) else f"{now:.7g}"))
 
 
 def _verify(options: argparse.Namespace) -> int:
     from lgn.verification import DIFFERENT, reference_records, verify
 
     execution, differ = _execution(options), False
-    for directory in options.records or reference_records():
+    for directory in map(given_path, options.records) if options.records else reference_records():
         verdict = verify(directory, _data_dir(options), execution)
         print(f"{verdict.run_id}: {verdict.level}: {verdict.details}", flush=True)
         differ |= verdict.level == DIFFERENT
@@ -279,9 +329,13 @@ def _verify(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> None:
     import torch
 
+    from lgn.outputs import require_ours
     from lgn.storage import write_bytes
 
     torch.set_num_threads(1)
+    if options.output:
+        first = "layer," if options.like else "method," if options.probe == "gradient" else "iteration,"
+        require_ours(options.output, first)
     rows = _gradient_rows(options) if options.probe == "gradient" else _record_rows(options)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -302,7 +356,7 @@ def _record_rows(options: argparse.Namespace) -> list[dict]:
         raise LgnError(
             f"probe: {options.probe!r} of {len(options.of)} records; allowed: one, or two of a line"
         )
-    directory, *other = map(Path, options.of)
+    directory, *other = map(given_path, options.of)
     return probe_record(options.probe, directory, _data_dir(options), *other)
 
 
@@ -327,7 +381,7 @@ def _net(given: list[str]):
     from lgn.probes.gradient import parse_net
     from lgn.records import read_run
 
-    directory = Path(given[0])
+    directory = given_path(given[0])
     if len(given) == 1 and (directory.is_dir() or "=" not in given[0]):
         return parse_run(read_run(directory)["settings"], str(directory / "run.json"))
     return parse_net(parse_settings(given), "lgn probe gradient")
@@ -335,8 +389,11 @@ def _net(given: list[str]):
 
 def _fetch(options: argparse.Namespace) -> None:
     from lgn.data import describe, fetch
+    from lgn.outputs import require_ours
     from lgn.storage import write_json
 
+    if options.report:
+        require_ours(options.report, '{\n  "dataset"')
     fetch(options.dataset, _data_dir(options))
     found = describe(options.dataset, _data_dir(options))
     print(", ".join(f"{key} {value}" for key, value in found.items()))

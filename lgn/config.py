@@ -9,16 +9,27 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from lgn.datasets import DATASETS
 from lgn.errors import LgnError
-from lgn.methods import METHODS, Estimator, OptimizerSettings, method_name
+from lgn.folders import expanded
+from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
+from lgn.primary import check_primary, require_primary
+from lgn.whole_numbers import whole_seeds, whole_values
+from lgn.yaml_files import read_mapping
 
 MOST_IMAGES = 10**9
 """More than any data set has; without a bound, a number of any length would go on into ids and files."""
@@ -157,6 +168,8 @@ class Run(BaseModel):
         ),
     ]
 
+    _whole = model_validator(mode="before")(whole_values)
+
     @model_validator(mode="after")
     def _fits(self):
         info = DATASETS[self.dataset]
@@ -253,6 +266,8 @@ class Sweep(BaseModel):
         list[Probe], Field(description="what is measured of these runs' weights when they have trained")
     ] = []
 
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
+
 
 class Execution(BaseModel):
     """Where and how a run executes; none of it decides the outcome beyond float rounding."""
@@ -313,7 +328,8 @@ class Preset(BaseModel):
         Field(
             gt=0,
             le=1000,
-            description="temperature that stands for GLGN in claims, one that a GLGN runs at; null: docs/verdicts.md",
+            description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
+            "it runs at several beside a DLGN",
         ),
     ] = None
     execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
@@ -324,6 +340,12 @@ class Preset(BaseModel):
     figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = (
         "paper_figures"
     )
+
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
+
+    @field_validator("data_dir", "results_dir", "figures_dir")
+    def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
+        return folder and expanded(folder, field.field_name)
 
     @model_validator(mode="after")
     def _folders(self):
@@ -353,43 +375,15 @@ def parse_execution(settings: dict[str, Any], where: str = "execution") -> "Exec
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
     preset = _validated(Preset, config, where)
-    check_primary(preset.primary, ((run.method, run.temperature) for run in expand(preset, where)), where)
+    runs = expand(preset, where)
+    check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
+    require_primary(preset.primary, runs, where)
     return preset
-
-
-def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], where: str) -> None:
-    """Raises LgnError where no GLGN among runs, (method, temperature) each, has the temperature stated for it."""
-    swept = sorted({temperature for method, temperature in runs if method == "glgn"})
-    if primary is not None and primary not in swept:
-        allowed = ", ".join(f"{temperature:g}" for temperature in swept) or "none, as no GLGN runs"
-        raise LgnError(f"{where}: primary: {primary:g}; allowed: a temperature of GLGN: {allowed}")
-
-
-def parse_yaml(text: str) -> Any:
-    """The value that YAML text of plain data stands for. Raises ValueError where there is none."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
-    except Exception as error:
-        # PyYAML lets through whatever its constructors raise: ValueError for 2001-99-99, KeyError for !!bool x,
-        # IndexError for !!int '', AttributeError for !!timestamp x, RecursionError for brackets without end.
-        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def read_preset(path: Path | str) -> Preset:
     """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
-    return parse_preset(_read_config(path), str(path))
-
-
-def _read_config(path: Path | str) -> dict[Any, Any]:
-    try:
-        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(config, dict):
-        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
-    return config
+    return parse_preset(read_mapping(path), str(path))
 
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:
@@ -397,6 +391,10 @@ def expand(preset: Preset, where: str = "config") -> list[Run]:
     for index, sweep in enumerate(preset.sweeps):
         for key in (key for key, values in sweep.vary.items() if not values):
             raise LgnError(f"{where}: sweeps[{index}]: vary: {_named(key)}: []; allowed: at least one value")
+        for key in sweep.set.keys() & sweep.vary.keys():
+            raise LgnError(
+                f"{where}: sweeps[{index}]: {_named(key)}: stands in set and vary; allowed: in one"
+            )
     planned = sum(
         math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
         for sweep in preset.sweeps
@@ -425,24 +423,16 @@ def _sweep_runs(preset: Preset, sweep: Sweep, place: str) -> Iterator[Run]:
         stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
         if "seed" in stated or "seed" in preset.base:
             raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
-        settings = preset.base | _spell_out_method(stated, place)
+        settings = preset.base | spell_out_method(stated, place, preset.base)
         for seed in sweep.seeds or preset.seeds:
             yield parse_run(settings | {"seed": seed}, place)
-
-
-def _spell_out_method(stated: dict[str, Any], place: str) -> dict[str, Any]:
-    if "method" not in stated:
-        return stated
-    method = stated["method"]
-    if not isinstance(method, str) or method not in METHODS:
-        allowed = f"{', '.join(METHODS)} (or noise and straight_through)"
-        raise LgnError(f"{place}: method: {_shown(method)} is unknown; allowed: {allowed}")
-    return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
 
 
 def _validated(model: type[BaseModel], data: dict[str, Any], where: str):
     try:
         return model.model_validate(data)
+    except LgnError as error:
+        raise LgnError(f"{where}: {error}") from None
     except ValidationError as error:
         raise LgnError(f"{where}: {_one_line(model, error.errors()[0])}") from None
 
@@ -455,8 +445,22 @@ def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
         return f"{key}: is missing and has no default"
     if error["type"] == "value_error":
         return error["msg"].removeprefix("Value error, ")
-    message = error["msg"].removeprefix("Input should be ")
-    return f"{key}: {_shown(error['input'])} is not allowed; allowed: {message}"
+    return f"{key}: {_shown(error['input'])} is not allowed; allowed: {_allowed(error)}"
+
+
+_PATTERNS = {
+    "device": "auto, cpu, cuda or cuda:N",
+    "preset": "1 to 64 letters, digits, _ and -, the first a letter or digit",
+}
+"""What a regular expression allows, in words, by its key."""
+
+
+def _allowed(error: dict[str, Any]) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return _PATTERNS[error["loc"][-1]]
+    if error["type"] == "int_parsing":
+        return "a whole number"
+    return error["msg"].removeprefix("Input should be ")
 
 
 MOST_SHOWN = 200

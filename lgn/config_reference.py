@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from lgn.config import Execution, Preset, Run, Sweep
 from lgn.methods import METHOD_LABELS, METHODS
+from lgn.official_keys import official_keys_table
 
 _HEAD = """# Configuration
 
@@ -14,6 +15,8 @@ Made from the typed model by `python -m lgn keys > config/README.md`; a test kee
 A preset is one YAML file. `snakemake --configfile config/smoke.yaml` runs it; without a file it is
 `config/default.yaml`. Any key can be overridden for one call: `--config results_dir=/scratch/results`.
 Targets come first, since `--configfile` takes several files: `snakemake figures --configfile config/smoke.yaml`.
+
+In folders and paths, `~` and environment variables such as `$SCRATCH` stand for what they do in a shell.
 
 `make reproduce PRESET="digits map rates"` makes several, one after the other.
 
@@ -47,7 +50,8 @@ Targets come first, since `--configfile` takes several files: `snakemake figures
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
 A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two
-sweeps share run once. `method` stands for noise, straight_through and, where the method fixes it, temperature:
+sweeps share run once. `method`, in a sweep or as `lgn train method=glgn`, stands for noise and straight_through, which
+may not be stated otherwise beside it, and for a temperature that holds where its sweep states none:
 
 | method | label | stands for |
 |---|---|---|
@@ -68,6 +72,7 @@ def config_reference() -> str:
         _table(
             "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run
         ),
+        official_keys_table(),
     ]
     return "\n".join(parts)
 

@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from lgn.cores import usable_cores
+
 PACKAGES = ("torch", "numpy", "numba", "triton", "scipy", "scikit-learn")
 
 
@@ -21,7 +23,7 @@ def describe(backend: str, device: str, threads: int, together: int) -> dict[str
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "processor": processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": threads,
         "backend": backend,
         "device": device,

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from lgn.datasets import DATASETS, DatasetInfo, Download
 from lgn.errors import LgnError
+from lgn.folders import expanded
 from lgn.storage import one_at_a_time
 
 
 def default_data_dir() -> Path:
-    """The folder that LGN_DATA names; without it, `data` in the working directory."""
-    return Path(os.environ.get("LGN_DATA") or "data")
+    """The folder that LGN_DATA names; without it, `data` in the working directory. Raises LgnError as expanded()."""
+    return Path(expanded(os.environ.get("LGN_DATA") or "data", "LGN_DATA"))
 
 
 def dataset_info(dataset: str) -> DatasetInfo:

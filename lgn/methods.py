@@ -1,7 +1,12 @@
 """The training methods by name: what they stand for, what legends call them, and what an estimator is."""
 
 import math
+import reprlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from lgn.errors import LgnError
 
 METHODS = {
     "dlgn": {"noise": "none", "straight_through": False, "temperature": 1.0},
@@ -10,6 +15,9 @@ METHODS = {
     "hard_st": {"noise": "none", "straight_through": True, "temperature": 1.0},
 }
 """Shorthands for `method` in a sweep. DLGN's softmax has no temperature in the paper: 1, and so for Hard-ST."""
+
+WHAT_MAKES_A_METHOD = ("noise", "straight_through")
+"""Settings that may not be stated otherwise beside `method`. Its temperature is what holds where none is stated."""
 
 METHOD_LABELS = {"dlgn": "DLGN", "glgn": "GLGN", "gumbel_soft": "Gumbel soft", "hard_st": "Hard-ST"}
 
@@ -79,6 +87,28 @@ def method_name(noise: str, straight_through: bool) -> str:
         if (keys["noise"], keys["straight_through"]) == (noise, straight_through):
             return name
     return f"{noise}_{'st' if straight_through else 'soft'}"
+
+
+def spell_out_method(stated: Mapping[str, Any], where: str, base: Mapping[str, Any] = {}) -> dict[str, Any]:
+    """Settings with `method` replaced by what it stands for; those without it as they are.
+
+    base: settings that these go on top of. Raises LgnError for a method that there is not, and where a setting of
+    either says another noise or straight_through than the method.
+    """
+    if "method" not in stated:
+        return dict(stated)
+    method = stated["method"]
+    if not isinstance(method, str) or method not in METHODS:
+        allowed = f"{', '.join(METHODS)} (or noise and straight_through)"
+        raise LgnError(f"{where}: method: {reprlib.repr(method)} is unknown; allowed: {allowed}")
+    for key in WHAT_MAKES_A_METHOD:
+        value, own = {**base, **stated}.get(key, METHODS[method][key]), METHODS[method][key]
+        if str(value).lower() != str(own).lower():
+            raise LgnError(
+                f"{where}: {key}: {reprlib.repr(value)} beside method {method}, which stands for {str(own).lower()}; "
+                "allowed: one of the two"
+            )
+    return METHODS[method] | {key: value for key, value in stated.items() if key != "method"}
 
 
 def method_label(method: str) -> str:

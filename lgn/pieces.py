@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lgn.config import Preset, Run, expand
+from lgn.finished import record_of
 from lgn.progress import Progress
 from lgn.stopping import StopRequest
 from lgn.training import train
@@ -24,7 +25,8 @@ def train_remaining(
 ) -> Iterator[dict]:
     """Trains them one after another as the preset's `execution` says; gives each run.json when it is written.
 
-    Records stand where the workflow looks for them. Raises Stopped, with a checkpoint written, when `stop` asks.
+    Records stand where the workflow looks for them. Raises Stopped, with a checkpoint written, when `stop` asks, and
+    LgnError where a record is of a version that trains otherwise.
     """
     for run in remaining(preset, runs):
         if _has_record(run, runs):
@@ -37,7 +39,7 @@ def train_remaining(
 
 
 def _has_record(run: Run, runs: Path) -> bool:
-    return (runs / run.run_id / "run.json").exists()
+    return record_of(run, runs / run.run_id) is not None
 
 
 def _seeds(preset: Preset) -> list[int]:

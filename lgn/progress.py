@@ -1,5 +1,6 @@
 """Progress of a training: a bar on a terminal, sparse lines in a log."""
 
+import math
 import sys
 import time
 
@@ -25,7 +26,7 @@ class Progress:
         self.bar.update(iteration - self.bar.n)
         if row is None:
             return
-        state = {"loss": f"{row['loss']:.4f}", "discrete": f"{row['test_accuracy_discrete']:.4f}"}
+        state = {"loss": _shown(row["loss"]), "discrete": _shown(row["test_accuracy_discrete"])}
         self.bar.set_postfix(state)
         elapsed = time.monotonic() - self.started
         last = iteration == self.iterations
@@ -42,3 +43,8 @@ class Progress:
 
     def close(self) -> None:
         self.bar.close()
+
+
+def _shown(value: float) -> str:
+    """Four digits; "-" where there is nothing yet, as of the loss before the first step."""
+    return "-" if math.isnan(value) else f"{value:.4f}"

@@ -7,11 +7,11 @@ from pathlib import Path
 from lgn import records
 from lgn.config import Execution, Run
 from lgn.errors import LgnError
+from lgn.finished import INSTEAD, record_of, require_same_execution
 from lgn.kernels.abilities import FUSED
 from lgn.memory import require_memory
 from lgn.stopping import StopRequest
 from lgn.training import Progress, backend_of, build_network, read_data, silent, train, train_on, warm_up
-from lgn.versions import TRAINING_SEMANTICS
 
 
 def train_seeds(
@@ -20,38 +20,36 @@ def train_seeds(
     execution: Execution = Execution(),
     progress: Callable[[Run], Progress] = lambda run: silent,
     stop: StopRequest | None = None,
+    again: bool = False,
+    keep: str | None = None,
 ) -> list[dict]:
     """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
 
     With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
-    all; otherwise one trains after the other. Results are those of train(). Of several runs, those keep their record
-    that have one of the same training, so that an interrupted call goes on. A run that fails leaves the others to end;
-    its error is raised then.
+    all; otherwise one trains after the other. Results, and `keep`, are those of train(). Runs that have a record of the
+    same training keep it, so that an interrupted call goes on; again: all train, and replace what is there. A run that
+    fails leaves the others to end; its error is raised then. Before any trains, LgnError is raised where a record is of
+    other settings, another version or another execution, or where what is to be kept was not.
     """
     if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
         raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
-    left = {
-        path: run for path, run in runs.items() if len(runs) == 1 or not _is_trained(path, run, execution)
-    }
+    left = {path: run for path, run in runs.items() if again or not _is_trained(path, run, execution, keep)}
     if len(left) > 1 and backend_of(next(iter(left.values())), execution)[0] == "triton":
-        _train_together(left, data_dir, execution, progress, stop)
+        _train_together(left, data_dir, execution, progress, stop, keep)
     else:
-        _train_in_turn(left, data_dir, execution, progress, stop)
+        _train_in_turn(left, data_dir, execution, progress, stop, keep)
     return [records.read_run(path) for path in runs]
 
 
-def _is_trained(directory: Path, run: Run, execution: Execution) -> bool:
-    """Whether there is a record such as training the run now would make."""
-    if not (directory / "run.json").exists():
+def _is_trained(directory: Path, run: Run, execution: Execution, keep: str | None) -> bool:
+    """Whether there is a record such as training the run now would make. Raises LgnError where there is another one."""
+    record = record_of(run, directory)
+    if record is None:
         return False
-    record = records.read_run(directory)
-    made = record["environment"]
-    return (
-        (record["run_id"], record["training_semantics"]) == (run.run_id, TRAINING_SEMANTICS)
-        and (made["backend"], made["device"]) == backend_of(run, execution)
-        and made["threads"] == execution.threads
-        and (records.SNAPSHOTS in record["files"]) == (execution.snapshots > 0)
-    )
+    require_same_execution(record, run, directory, execution)
+    if keep and not (directory / keep).exists():
+        raise LgnError(f"{directory / keep}: was not kept when this run trained; {INSTEAD}")
+    return True
 
 
 def _train_in_turn(
@@ -60,11 +58,12 @@ def _train_in_turn(
     execution: Execution,
     progress: Callable[[Run], Progress],
     stop: StopRequest | None,
+    keep: str | None,
 ) -> None:
     failures = []
     for path, run in runs.items():
         try:
-            train(run, path, data_dir, execution, progress(run), stop)
+            train(run, path, data_dir, execution, progress(run), stop, keep)
         except LgnError as error:
             failures.append(error)
     if failures:
@@ -77,6 +76,7 @@ def _train_together(
     execution: Execution,
     progress: Callable[[Run], Progress],
     stop: StopRequest | None,
+    keep: str | None,
 ) -> None:
     from lgn.kernels.gang import gang_engines
 
@@ -95,7 +95,7 @@ def _train_together(
 
     def train_member(engine, run: Run, directory: Path) -> None:
         try:
-            train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop)
+            train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop, keep)
         finally:
             engine.leave()
 

@@ -31,9 +31,6 @@ from lgn.versions import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
 """At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
 
-_SNAPSHOT = "snapshot_"
-"""Begins the name of a snapshot's tensor in a checkpoint; the iteration ends it."""
-
 Progress = Callable[[int, dict[str, float] | None], None]
 """Called with the iteration reached, and with the history row where one was just made."""
 
@@ -45,12 +42,15 @@ def train(
     execution: Execution = Execution(),
     progress: Progress | None = None,
     stop: StopRequest | None = None,
+    keep: str | None = None,
 ) -> dict:
     """Trains a run and writes its record into a directory; returns the content of run.json.
 
-    A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks. When `stop`
-    asks, a checkpoint is written and Stopped raised. Raises LgnError for missing data, a device that is not there,
-    too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged or of another run.
+    A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks. A record
+    found there is replaced; lgn.seeds.train_seeds refuses that. When `stop` asks, a checkpoint is written and Stopped
+    raised. keep: the name under which a checkpoint of the end stays, too. Raises LgnError for missing data, a device
+    that is not there, too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged
+    or of another run.
     """
     torch.set_num_threads(execution.threads)
     backend, device = backend_of(run, execution)
@@ -58,7 +58,7 @@ def train(
     dataset, encoder = read_data(run, data_dir)
     warm_up(run, execution)
     engine = _engine(run, build_network(run, inputs=encoder.size), encoder, execution)
-    return train_on(engine, run, directory, dataset, encoder, execution, progress, stop)
+    return train_on(engine, run, directory, dataset, encoder, execution, progress, stop, keep)
 
 
 def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
@@ -98,6 +98,7 @@ def train_on(
     execution: Execution,
     progress: Progress | None,
     stop: StopRequest | None,
+    keep: str | None = None,
 ) -> dict:
     """Trains a run's engine to the end and writes the record."""
     make_folder(directory)
@@ -106,6 +107,8 @@ def train_on(
         trained.resume()
         with trained.stop.watched():
             status = trained.train()
+            if keep:
+                trained.store(keep)
             # Asked to stop now, it is sooner done than stored.
             _write_record(trained, status, dataset, encoder, execution)
     return records.read_run(directory)
@@ -128,6 +131,8 @@ def _write_record(
         "status": status,
         "final": trained.history[-1],
     }
+    if trained.continued_from:
+        record["continued_from"] = trained.continued_from
     gates = {
         "counts": metrics.gate_counts(trained.gates),
         "entropies": trained.entropies.astype(np.float32),
@@ -252,6 +257,7 @@ class _Training:
         self.snapshot_iterations = metrics.snapshot_schedule(self.schedule, snapshots)
         self.snapshots: dict[int, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
+        self.continued_from: list[dict] = []  # Shorter runs that this one goes on from, and where they ended.
         self.loss_sum, self.loss_count = 0.0, 0
         self.training_seconds = 0.0
         self.elapsed_before = 0.0
@@ -291,33 +297,40 @@ class _Training:
                 f"{self.directory / checkpoint.CHECKPOINT}: was made by {state['fingerprint']}, "
                 f"this run is {self.fingerprint}; {checkpoint.ANEW}"
             )
-        self.history = state["history"]
+        self.history, self.continued_from = state["history"], state.get("continued_from", [])
         self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
         self.gates = tensors.pop("gates").numpy()
-        for name in [name for name in tensors if name.startswith(_SNAPSHOT)]:
-            self.snapshots[int(name.removeprefix(_SNAPSHOT))] = tensors.pop(name)
+        for name in [name for name in tensors if name.startswith(checkpoint.SNAPSHOT)]:
+            self.snapshots[int(name.removeprefix(checkpoint.SNAPSHOT))] = tensors.pop(name)
         optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
         self.network.load_state_dict(tensors)
         self.engine.load_optimizer_state(optimizer)
 
     def _checkpoint(self) -> None:
-        """Stores all that the next iteration depends on; noise and data order are functions of the iteration."""
         begun = time.perf_counter()
+        self.store(checkpoint.CHECKPOINT)
+        now = time.perf_counter()
+        self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
+
+    def store(self, name: str) -> None:
+        """Stores all that the next iteration depends on; noise and data order are functions of the iteration."""
         self._take_losses()
         state = {
             "fingerprint": self.fingerprint,
             "history": self.history,
+            "continued_from": self.continued_from,
             "training_seconds": self.training_seconds,
             "elapsed_seconds": self._elapsed(),
             "loss_sum": self.loss_sum,
             "loss_count": self.loss_count,
         }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
-        tensors |= {f"{_SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()}
-        checkpoint.write_checkpoint(self.directory, state, tensors | {"gates": torch.from_numpy(self.gates)})
-        now = time.perf_counter()
-        self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
+        tensors |= {
+            f"{checkpoint.SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()
+        }
+        tensors["gates"] = torch.from_numpy(self.gates)
+        checkpoint.write_checkpoint(self.directory, state, tensors, name)
 
     def _leave_if_asked(self) -> None:
         if self.stop:

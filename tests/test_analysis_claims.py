@@ -244,6 +244,19 @@ def test_claims_are_measured_at_the_temperature_that_the_preset_states(tmp_path,
         assert claim["measured"]["value"] == pytest.approx(4 if primary else 1)
 
 
+def test_claims_say_where_the_rule_has_chosen_their_temperature(tmp_path, capsys):
+    for seed in (0, 1, 2):
+        write_curve(tmp_path, "dlgn", seed, SLOW)
+        for temperature in (0.1, 1.0):
+            write_curve(tmp_path, "glgn", seed, SLOW, temperature=temperature)
+    for stated in ([], ["--primary", "1"]):
+        folders = ["--runs", str(tmp_path / "runs"), "--output", str(tmp_path / "results")]
+        assert main(["collect", *folders, *stated]) == 0
+        assert main(["claims", "--results", str(tmp_path / "results")]) == 0
+        said = "claims are about GLGN at temperature 0.1, of 0.1, 1, by the rule of docs/verdicts.md"
+        assert (said in capsys.readouterr().err) == (not stated)
+
+
 def test_where_glgn_did_not_run_at_the_primary_temperature_the_rule_stays(tmp_path):
     for seed in (0, 1, 2):
         for depth, temperatures in ((2, (0.1, 1.0)), (3, (0.1, 0.5))):

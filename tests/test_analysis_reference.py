@@ -74,6 +74,37 @@ def test_kept_tables_draw_what_the_records_draw(results, tmp_path):
         assert drawn == direct
 
 
+def test_keeping_does_not_lose_runs_that_are_kept(results, tmp_path, capsys):
+    run_ids = sorted(path.name for path in (results / "runs").iterdir())
+    collect(results / "runs", tmp_path / "few", run_ids[:3])
+    paths = keep(results, tmp_path / "kept")
+    before = [path.read_bytes() for path in paths]
+    command = ["keep", "--results", str(tmp_path / "few"), "--output", str(tmp_path / "kept")]
+    assert main(command) == 2
+    assert (
+        f"keeps 1 runs that {tmp_path / 'few'} does not have, such as {run_ids[3]}" in capsys.readouterr().err
+    )
+    assert main([*command, "--add"]) == 0
+    assert keep(results, tmp_path / "kept") == paths and [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.parametrize("command", ["tables", "collect", "claims"])
+def test_a_file_of_another_kind_is_not_replaced(results, tmp_path, capsys, command):
+    """`--output docs` would have replaced docs/verdicts.md."""
+    name = {"tables": "verdicts.md", "collect": "gates.csv", "claims": "claims.json"}[command]
+    folder = shutil.copytree(results, tmp_path / "mine")
+    write_claims([], folder / "claims.json")
+    (folder / name).write_text("# My own\n")
+    arguments = {"tables": ["--output", folder], "collect": ["--runs", folder / "runs", "--output", folder]}
+    options = arguments.get(command, [])
+    if command != "collect":
+        options = ["--results", results if command == "tables" else folder, *options]
+    write_claims(make_claims(read_tables(results)), results / "claims.json")
+    assert main([command, *map(str, options)]) == 2
+    assert f"{folder / name}: is a file that this command did not write" in capsys.readouterr().err
+    assert (folder / name).read_text() == "# My own\n"
+
+
 def test_a_missing_table_is_named_and_nothing_is_kept(results, tmp_path):
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "runs.csv").write_bytes((results / "runs.csv").read_bytes())

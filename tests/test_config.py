@@ -1,17 +1,19 @@
 """The typed config: what expands, what is refused, and in which words."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgn.cli import main, parse_settings
-from lgn.config import Run, expand, parse_preset, parse_run, read_preset
+from lgn.cli import main, parse_runs, parse_settings
+from lgn.config import Execution, Preset, Run, expand, parse_preset, parse_run, read_preset
 from lgn.config_reference import config_reference, config_schema
 from lgn.design import Design
 from lgn.errors import LgnError
 from lgn.methods import METHODS, method_label, method_name
+from lgn.official_keys import OFFICIAL_KEYS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,13 +36,41 @@ def preset(**overrides):
 
 def test_the_primary_temperature_is_one_that_a_glgn_of_the_preset_has():
     sweeps = [{"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}}, {"set": {"method": "dlgn"}}]
-    assert parse_preset(preset(sweeps=sweeps)).primary is None
     stated = parse_preset(preset(sweeps=sweeps, primary=1))
     assert set(Design(stated).table["primary"]) == {1.0}
     with pytest.raises(LgnError, match="config: primary: 0.5; allowed: a temperature of GLGN: 0.1, 1$"):
         parse_preset(preset(sweeps=sweeps, primary=0.5))
     with pytest.raises(LgnError, match="primary: 1; allowed: a temperature of GLGN: none, as no GLGN runs$"):
         parse_preset(preset(sweeps=sweeps[1:], primary=1))
+
+
+BOTH = {"vary": {"method": ["dlgn", "glgn"]}}
+
+
+def glgn_at(*temperatures, **changed):
+    return {"set": {"method": "glgn"} | changed, "vary": {"temperature": list(temperatures)}}
+
+
+@pytest.mark.parametrize(
+    "sweep", [glgn_at(0.25), glgn_at(0.25, iterations=2000), glgn_at(0.25) | {"seeds": [7]}]
+)
+def test_an_ablation_of_glgns_temperature_moves_no_claim_in_silence(sweep):
+    assert parse_preset(preset(sweeps=[BOTH])).primary is None
+    with pytest.raises(
+        LgnError, match="config: primary: is missing; allowed: the temperature .* of 0.1, 0.25 that run"
+    ):
+        parse_preset(preset(sweeps=[BOTH, sweep]))
+    assert parse_preset(preset(sweeps=[BOTH, sweep], primary=0.1)).primary == 0.1
+
+
+def test_every_setting_that_compares_has_one_temperature_or_the_primary():
+    elsewhere = {"set": {"depth": 4}} | BOTH
+    assert parse_preset(preset(sweeps=[BOTH, glgn_at(0.2, 0.3, depth=4)]))  # No DLGN there.
+    assert parse_preset(preset(sweeps=[BOTH, glgn_at(0.2), elsewhere], primary=0.2))  # One temperature there.
+    with pytest.raises(
+        LgnError, match="config: primary: 0.2; allowed: .*, of 0.1, 0.3 that run beside one DLGN"
+    ):
+        parse_preset(preset(sweeps=[BOTH, glgn_at(0.2), elsewhere, glgn_at(0.3, depth=4)], primary=0.2))
 
 
 def test_a_sweep_is_the_product_of_its_lists_for_every_seed():
@@ -94,6 +124,18 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
     assert parse_run(RUN | {"learning_rate": 0.01}).hash == parse_run(RUN).hash
 
 
+@pytest.mark.parametrize(("written", "meant"), [("1e5", 100_000), ("2.5e+3", 2500), ("1E3", 1000)])
+def test_a_whole_number_may_have_an_exponent(written, meant):
+    """YAML 1.1 reads 1e5 as text: the run is that of 100000, its id too."""
+    run = parse_run(RUN | parse_settings([f"iterations={written}"]))
+    assert (
+        run == parse_run(RUN | {"iterations": meant})
+        and run.hash == parse_run(RUN | {"iterations": meant}).hash
+    )
+    config = preset(seeds=[written], sweeps=[{"vary": {"method": ["glgn"]}, "seeds": [written, 1]}])
+    assert [run.seed for run in expand(parse_preset(config))] == [meant, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -114,6 +156,9 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
         ({"init_bias": 5}, "init_bias: 5.0 with init gaussian; allowed: 0 (or init residual)"),
         ({"evaluations": 5000}, "evaluations: 5000; allowed: at most iterations + 1 = 1001"),
         ({"depth": 0}, "depth: 0 is not allowed; allowed: greater than or equal to 1"),
+        ({"seed": "0-4"}, "seed: '0-4' is a range; allowed: numbers, 0,1,2,3,4"),
+        ({"iterations": "1.5e0"}, "iterations: '1.5e0' is not allowed; allowed: a whole number"),
+        ({"iterations": "1e99"}, "iterations: "),
     ],
 )
 def test_a_wrong_run_is_refused_in_one_line(change, words):
@@ -137,14 +182,70 @@ def test_a_wrong_run_is_refused_in_one_line(change, words):
         ),
         ({"sweeps": [{"vary": {"seed": [1]}}]}, "config: sweeps[0]: seed: is not set by hand"),
         ({"execution": {"threads": 0}}, "config: execution.threads: 0 is not allowed"),
-        ({"execution": {"device": "tpu"}}, "config: execution.device: 'tpu' is not allowed"),
+        (
+            {"execution": {"device": "tpu"}},
+            "config: execution.device: 'tpu' is not allowed; allowed: auto, cpu, cuda or cuda:N",
+        ),
+        (
+            {"preset": "a b"},
+            "config: preset: 'a b' is not allowed; allowed: 1 to 64 letters, digits, _ and -",
+        ),
+        (
+            {"seeds": ["0-99"]},
+            "config: seeds: '0-99' is a range; allowed: numbers, 0,1,...,99",
+        ),
     ],
 )
 def test_a_wrong_preset_is_refused_in_one_line(change, words):
     with pytest.raises(LgnError) as refused:
         parse_preset(preset(**change))
     assert str(refused.value).startswith(words)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(refused.value) and "^" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("base", "sweep", "words"),
+    [
+        (
+            {},
+            {"set": {"method": "glgn", "noise": "none"}},
+            "noise: 'none' beside method glgn, which stands for gumbel",
+        ),
+        ({"noise": "none"}, {"vary": {"method": ["hard_st", "glgn"]}}, "noise: 'none' beside method glgn"),
+        (
+            {},
+            {"set": {"method": "dlgn"}, "vary": {"straight_through": [False, True]}},
+            "straight_through: True beside method dlgn, which stands for false; allowed: one of the two",
+        ),
+        (
+            {},
+            {"set": {"depth": 3, "method": "dlgn"}, "vary": {"depth": [4]}},
+            "depth: stands in set and vary",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(base, sweep, words):
+    config = preset(sweeps=[sweep])
+    config["base"] |= base
+    with pytest.raises(LgnError, match=rf"config: sweeps\[0\]: {words}"):
+        parse_preset(config)
+
+
+def test_what_a_method_stands_for_may_be_stated_beside_it():
+    sweep = {"set": {"method": "glgn", "noise": "gumbel", "straight_through": "true"}}
+    assert {run.method for run in expand(parse_preset(preset(sweeps=[sweep])))} == {"glgn"}
+
+
+def test_the_command_line_takes_a_method_and_refuses_what_contradicts_it():
+    given = {key: value for key, value in RUN.items() if key not in ("noise", "straight_through")}
+    assert parse_runs(given | {"method": "glgn"}, "x")["x"] == parse_run(RUN)
+    assert parse_runs(given | {"method": "glgn", "noise": "gumbel"}, "x")["x"].method == "glgn"
+    with pytest.raises(
+        LgnError, match="lgn train: noise: 'none' beside method glgn, which stands for gumbel"
+    ):
+        parse_runs(given | {"method": "glgn", "noise": "none"}, "x")
+    with pytest.raises(LgnError, match="lgn train: method: 'magic' is unknown; allowed: dlgn, glgn"):
+        parse_runs(given | {"method": "magic"}, "x")
 
 
 @settings(deadline=None)
@@ -202,6 +303,12 @@ def test_config_readme_and_schema_are_those_of_the_model():
         "run: python -m lgn keys > config/README.md"
     )
     assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config_schema()
+
+
+def test_every_key_named_beside_an_official_one_is_ours():
+    fields = {*Run.model_fields, *Preset.model_fields, *Execution.model_fields, "method", "execution"}
+    named = {key for _, here, _ in OFFICIAL_KEYS for key in re.findall("[`{]([a-z_]+)(?=[:`])", here)}
+    assert named <= fields and {"depth", "snapshots", "wiring", "method"} <= named
 
 
 def test_design_arguments_reproduce_the_run():

@@ -196,11 +196,11 @@ def test_a_seed_that_cannot_go_on_leaves_those_after_it_to_end(tmp_path):
     assert (tmp_path / "1" / "run.json").exists() and not (tmp_path / "0" / "run.json").exists()
 
 
-def test_seeds_with_a_record_train_anew_only_where_another_would_be_made(tmp_path):
+def test_seeds_with_a_record_train_anew_only_where_that_is_asked(tmp_path):
     runs = {tmp_path / str(seed): run for seed, run in enumerate(seeds(2))}
     numba, made = Execution(backend="numba", device="cpu"), []
-    for execution in (numba, numba, Execution(backend="torch", device="cpu")):
-        train_seeds(runs, tmp_path, execution)
+    for again in (False, False, True):
+        train_seeds(runs, tmp_path, numba, again=again)
         made.append([(path / "run.json").stat().st_mtime_ns for path in runs])
     assert made[0] == made[1] and all(a < b for a, b in zip(made[1], made[2], strict=True))
 

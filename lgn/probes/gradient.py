@@ -19,7 +19,7 @@ from lgn.controls import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.memory import require_memory
-from lgn.methods import METHODS, OptimizerSettings, method_label
+from lgn.methods import METHODS, OptimizerSettings, method_label, spell_out_method
 from lgn.network import LogicNetwork
 from lgn.probes.common import Row
 from lgn.training import build_network, read_data
@@ -37,7 +37,7 @@ LEFT_OUT = {"noise": "none", "straight_through": False, "temperature": 1.0, "ite
 
 def parse_net(settings: dict[str, object], where: str) -> Run:
     """The run of settings that may leave out method and iterations. Raises LgnError as parse_run."""
-    return parse_run(LEFT_OUT | settings, where)
+    return parse_run(LEFT_OUT | spell_out_method(settings, where), where)
 
 
 def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) -> list[Row]:

@@ -1,16 +1,24 @@
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
-from analysis.figures import available_figures, drawn_probes, sources
-from analysis.probes import collect_probe
-from analysis.tidy import TABLES
-from lgn.config import parse_preset
-from lgn.design import Design, gpu_request, write_design
-from lgn.environment import prepare_shell
-from lgn.errors import LgnError
-from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
+try:
+    from analysis.figures import available_figures, drawn_probes, sources
+    from analysis.probes import collect_probe
+    from analysis.tidy import TABLES
+    from lgn.config import parse_preset
+    from lgn.design import Design, gpu_request, write_design
+    from lgn.environment import prepare_shell
+    from lgn.errors import LgnError
+    from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
+    from lgn.yaml_files import check_config_files
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error}: lgn-bench is not installed for the Python that runs Snakemake; allowed: `pip install` with the folder or "
+        "address of its repository, or its own `make` commands"
+    ) from None
 
 try:
+    check_config_files(workflow.configfiles)
     design = Design(parse_preset(config))
 except LgnError as error:
     raise WorkflowError(str(error)) from None
