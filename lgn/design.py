@@ -43,9 +43,9 @@ class Design:
         return pd.DataFrame(rows)
 
     @property
-    def datasets(self) -> list[str]:
-        """The data sets that the runs need."""
-        return sorted({run.dataset for run in self.runs.values()})
+    def datasets(self) -> dict[str, str]:
+        """The data sets that the runs need: what stands for each in names of files -> its name, or its path."""
+        return {run.dataset_label: run.dataset for run in self.runs.values()}
 
     @property
     def settings(self) -> list["Setting"]:
@@ -98,7 +98,7 @@ class Setting:
     """Runs that differ in their seeds only, as one call of `lgn train` trains them."""
 
     def __init__(self, runs: list[Run], execution: Execution):
-        self.runs, self.dataset, self.execution = runs, runs[0].dataset, execution
+        self.runs, self.dataset, self.execution = runs, runs[0].dataset_label, execution
         self.run_ids = [run.run_id for run in runs]
         self.seeds = "".join(f"{run.seed}," for run in runs)
 
