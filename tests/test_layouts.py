@@ -1,5 +1,6 @@
 """Known data sets as people have them: recognised by their contents, in other layouts, beside files of theirs."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -238,6 +239,17 @@ def test_pickles_of_anything_else_run_nothing_and_are_refused(
         refused.value
     )
     assert not (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("position", range(0, 600, 29))
+def test_a_pickle_with_a_wrong_byte_is_read_or_refused(small_datasets, tmp_path, position):
+    write_cifar_dataset(tmp_path, "cifar10")
+    content = bytearray(pickled({b"data": np.zeros((10, 3072), np.uint8), b"labels": [0] * 10}, python2=True))
+    # From both ends: the names of what is constructed, then, behind the pixels, the labels.
+    content[position // 2 if position % 2 else -1 - position // 2] ^= 0x21
+    (tmp_path / "cifar-10-batches-bin" / "data_batch_1.bin").write_bytes(content)
+    with contextlib.suppress(LgnError):
+        load("cifar10", 0.0, tmp_path)
 
 
 def test_missing_files_are_told_beside_what_lies_there(tmp_path):
