@@ -10,7 +10,7 @@ from analysis.conditions import Setting, shared_seeds
 from analysis.memo import remembered
 from analysis.paper_values import CONVERGED_SHARE
 from analysis.statistics import bootstrap
-from lgn.datasets import DATASETS
+from lgn.files import dataset_info
 
 LEARNT_SHARE = 0.2
 
@@ -73,7 +73,7 @@ def curves(history: pd.DataFrame, condition: pd.DataFrame, seeds: list[int] | No
 
 def chance(dataset: str) -> float:
     """Accuracy of guessing."""
-    return 1 / DATASETS[dataset].classes
+    return 1 / dataset_info(dataset).classes
 
 
 def learnt_accuracy(dataset: str) -> float:

@@ -53,8 +53,8 @@ def recipe_text(recipe: dict[str, object]) -> str:
 
 
 def setting_columns(runs: pd.DataFrame) -> list[str]:
-    """The columns of a runs table that are settings of the run."""
-    return [name for name in runs.columns if name in Run.model_fields]
+    """The columns of a runs table that are settings of the run; a file's digest goes with its path."""
+    return [name for name in runs.columns if name in Run.model_fields and name != "file_sha256"]
 
 
 def condition_columns(runs: pd.DataFrame) -> list[str]:

@@ -17,7 +17,7 @@ from analysis.comparisons import Curves
 from analysis.conditions import Setting, comparable, settings, shared_seeds
 from analysis.paper_values import OFFICIAL_BATCH, OFFICIAL_EVALUATION_INTERVAL, OFFICIAL_PASSES
 from analysis.tidy import Tables
-from lgn.datasets import DATASETS
+from lgn.files import dataset_info
 from lgn.methods import MODES
 
 PAPER_GRAD_FACTOR, DEEP_GRAD_FACTOR = 1.0, 2.0
@@ -104,7 +104,7 @@ def deep_baseline(setting: Setting, found: list[Setting]) -> pd.DataFrame | None
 
 def images_evaluated(run: pd.Series) -> int:
     """Images that went through the network for one row of a run's history: three modes of three splits."""
-    info = DATASETS[run["dataset"]]
+    info = dataset_info(run["dataset"])
     train = _trained_on(run)
     held_out = info.train_images - train
     return len(MODES) * (min(int(run["train_evaluation_images"]), train) + held_out + info.test_images)
@@ -116,7 +116,7 @@ def official_images(run: pd.Series) -> float:
     Every 2,000 iterations: training images twice (train mode, eval mode), test images a third time (bit-packed).
     """
     train_passes, test_passes = OFFICIAL_PASSES
-    images = train_passes * _trained_on(run) + test_passes * DATASETS[run["dataset"]].test_images
+    images = train_passes * _trained_on(run) + test_passes * dataset_info(run["dataset"]).test_images
     return images / OFFICIAL_EVALUATION_INTERVAL
 
 
@@ -126,7 +126,7 @@ def paper_share_images(run: pd.Series) -> float:
     That is CIFAR-10's 50,000 and 10,000 images at batch 128. A small data set is evaluated in no time every 2,000
     iterations, a small batch trained on in none.
     """
-    info = DATASETS["cifar10"]
+    info = dataset_info("cifar10")
     train_passes, test_passes = OFFICIAL_PASSES
     images = train_passes * info.train_images + test_passes * info.test_images
     return run["batch_size"] * images / (OFFICIAL_EVALUATION_INTERVAL * OFFICIAL_BATCH)
@@ -287,7 +287,7 @@ def _first(found: tuple[np.ndarray, ...]) -> tuple[float, float, float, float]:
 
 def _trained_on(run: pd.Series) -> int:
     """Training images that are not held out for validation; lgn.data rounds a class at a time, this all at once."""
-    return round(DATASETS[run["dataset"]].train_images * (1 - run["validation_share"]))
+    return round(dataset_info(run["dataset"]).train_images * (1 - run["validation_share"]))
 
 
 def _at(setting: Setting, grad_factor: float) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lgn.errors import LgnError
+from lgn.own import is_own, read_own
 
 TABLES = ("runs", "history", "layers", "gates", "entropies")
 
@@ -31,7 +32,13 @@ class Tables:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        return _read(self.path("runs"))
+        """Raises LgnError where a file of one's own, which says how many classes there are, is not that of the runs."""
+        runs = _read(self.path("runs"))
+        if "file_sha256" in runs:
+            for dataset, digest in set(zip(runs["dataset"], runs["file_sha256"], strict=True)):
+                if is_own(dataset):
+                    read_own(dataset, digest)
+        return runs
 
     @cached_property
     def history(self) -> pd.DataFrame:

@@ -23,10 +23,12 @@ from pydantic import (
     model_validator,
 )
 
-from lgn.datasets import DATASETS
+from lgn.datasets import DATASETS, DatasetInfo
 from lgn.errors import LgnError
+from lgn.files import info_if_there
 from lgn.folders import expanded
 from lgn.methods import Estimator, OptimizerSettings, method_name, spell_out_method
+from lgn.own import is_own, own_label, read_own
 from lgn.primary import check_primary, require_primary
 from lgn.whole_numbers import whole_seeds, whole_values
 from lgn.yaml_files import read_mapping
@@ -40,7 +42,13 @@ class Run(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    dataset: Annotated[Literal[*DATASETS], Field(description="data set to train on")]
+    dataset: Annotated[
+        str,
+        Field(
+            description="data set to train on, or the path of a file of one's own (docs/data.md)",
+            json_schema_extra={"examples": [*DATASETS, "path of a .npz or .csv file"]},
+        ),
+    ]
     thresholds: Annotated[int, Field(ge=1, le=255, description="thermometer bits a channel value")]
     threshold_placement: Annotated[
         Literal["uniform", "quantile"],
@@ -167,30 +175,45 @@ class Run(BaseModel):
             description="decides wiring, logits, noise and data order through separate streams",
         ),
     ]
+    file_sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="of one's own file, which must have it; null: that of the file as it is now",
+        ),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, settings: Any):
+        """A file of one's own as it is now is part of what the run is."""
+        if (
+            isinstance(settings, dict)
+            and settings.get("file_sha256") is None
+            and is_own(settings.get("dataset"))
+        ):
+            return settings | {"file_sha256": read_own(settings["dataset"]).sha256}
+        return settings
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, dataset: str) -> str:
+        if dataset not in DATASETS and not is_own(dataset):
+            allowed = ", ".join(map(repr, DATASETS))
+            raise ValueError(
+                f"dataset: {_shown(dataset)} is not allowed; allowed: {allowed} or the path of a .npz or .csv file"
+            )
+        return dataset
 
     _whole = model_validator(mode="before")(whole_values)
 
     @model_validator(mode="after")
     def _fits(self):
-        info = DATASETS[self.dataset]
-        inputs = self.thresholds * info.pixels
-        if self.thresholds > info.max_value:
-            raise ValueError(
-                f"thresholds: {self.thresholds} on {self.dataset}, whose values go up to {info.max_value}; "
-                f"allowed: 1 to {info.max_value}"
-            )
-        if self.width % info.classes:
-            raise ValueError(
-                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
-                f"allowed: multiples of {info.classes}"
-            )
-        if self.wiring == "unique":
-            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
-                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
-                if not low <= self.width <= high:
-                    raise ValueError(
-                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
-                    )
+        if self.file_sha256 is not None and not is_own(self.dataset):
+            raise ValueError(f"file_sha256: is given with {self.dataset}; allowed: with a .npz or .csv file")
+        # A record is as good as ever where the file of its data is not, or is another by now.
+        if info := info_if_there(self.dataset, self.file_sha256):
+            self._fits_data(info)
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
@@ -208,6 +231,29 @@ class Run(BaseModel):
                 f"train_evaluation_images: {_shown(self.train_evaluation_images)}; allowed: 1 to {MOST_IMAGES}"
             )
         return self
+
+    def _fits_data(self, info: DatasetInfo) -> None:
+        inputs = info.inputs(self.thresholds)
+        most = info.max_value if info.thermometers else 1
+        if self.thresholds > most:
+            held = (
+                f"whose values go up to {most}"
+                if info.thermometers
+                else "which has no column of numbers to encode"
+            )
+            raise ValueError(f"thresholds: {self.thresholds} on {self.dataset}, {held}; allowed: 1 to {most}")
+        if self.width % info.classes:
+            raise ValueError(
+                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
+                f"allowed: multiples of {info.classes}"
+            )
+        if self.wiring == "unique":
+            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
+                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
+                if not low <= self.width <= high:
+                    raise ValueError(
+                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
+                    )
 
     @property
     def method(self) -> str:
@@ -227,15 +273,28 @@ class Run(BaseModel):
     def hash(self) -> str:
         """Ten hex digits of everything that decides the outcome.
 
-        Fields at their default are left out, so that a field added later does not rename the runs there are.
+        Fields at their default are left out, so that a field added later does not rename the runs there are. Of a file
+        of one's own name and digest count, not the folder.
         """
         stated = self.model_dump(exclude_defaults=True)
+        if is_own(self.dataset):
+            stated["dataset"] = Path(self.dataset).name
         return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def dataset_label(self) -> str:
+        """The data set in names of runs and files."""
+        return own_label(self.dataset, self.file_sha256) if is_own(self.dataset) else self.dataset
 
     @property
     def labels(self) -> dict[str, str]:
         """The readable parts of the run's id, in order."""
-        shown = {"dataset": self.dataset, "method": self.method, "depth": self.depth, "width": self.width}
+        shown = {
+            "dataset": self.dataset_label,
+            "method": self.method,
+            "depth": self.depth,
+            "width": self.width,
+        }
         shown |= {"temperature": f"{self.temperature:g}", "seed": self.seed, "hash": self.hash}
         return {name: str(value) for name, value in shown.items()}
 

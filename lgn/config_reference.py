@@ -98,6 +98,8 @@ def _allowed(schema: dict) -> str:
     """What a JSON schema allows, in a few words."""
     if "anyOf" in schema:
         return " or ".join(_allowed(option) for option in schema["anyOf"])
+    if "examples" in schema:
+        return ", ".join(f"`{value}`" if " " not in value else value for value in schema["examples"])
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "$ref" in schema:

@@ -18,8 +18,12 @@ class DatasetInfo:
     """One data set. Images are (channels, rows, columns) of integers in 0..max_value.
 
     `layout` says how its files are read (see lgn.formats), `folder` is where they lie below the data folder, `files`
-    are their names: the training files first. `label_classes` has the number of classes of each label a record holds;
-    the last label is the one in use.
+    are their names: the training files first. `also` are other folders that they may lie in, `pickled` the paths that
+    CIFAR's Python version has for the same files. `label_classes` has the number of classes of each label a record
+    holds; the last label is the one in use. `identity` is splits.identity_of its training and test images, where known.
+
+    Of a table, rows of values stand for images: `bits` has for each of its `columns` how many inputs it becomes, None
+    for one a threshold.
     """
 
     classes: int
@@ -29,16 +33,31 @@ class DatasetInfo:
     max_value: int
     train_images: int
     test_images: int
-    layout: Literal["embedded", "idx", "cifar"] = "embedded"
+    layout: Literal["embedded", "idx", "cifar", "own"] = "embedded"
     folder: str = ""
     files: tuple[str, ...] = ()
     downloads: tuple[Download, ...] = ()
     label_classes: tuple[int, ...] = ()
+    also: tuple[str, ...] = ()
+    pickled: tuple[str, ...] = ()
+    identity: str = ""
+    bits: tuple[int | None, ...] = ()
 
     @property
     def pixels(self) -> int:
-        """Channel values an image."""
+        """Channel values an image, columns of a table."""
         return self.channels * self.rows * self.columns
+
+    @property
+    def thermometers(self) -> bool:
+        """Whether there is anything that thresholds encode."""
+        return not self.bits or None in self.bits
+
+    def inputs(self, thresholds: int) -> int:
+        """Bits that an image or a row of a table becomes."""
+        if not self.bits:
+            return thresholds * self.pixels
+        return sum(thresholds if count is None else count for count in self.bits)
 
 
 IDX_FILES = (
@@ -63,7 +82,7 @@ KMNIST_HOSTS = ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",)
 CIFAR_HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
-def _mnist_like(folder: str, hosts: tuple[str, ...], *sha256: str) -> DatasetInfo:
+def _mnist_like(folder: str, also: str, identity: str, hosts: tuple[str, ...], *sha256: str) -> DatasetInfo:
     """A data set of MNIST's shape and file names; sha256: of its compressed files, in the order of IDX_FILES."""
     return DatasetInfo(
         classes=10,
@@ -80,6 +99,8 @@ def _mnist_like(folder: str, hosts: tuple[str, ...], *sha256: str) -> DatasetInf
             Download(f"{name}.gz", hosts, digest) for name, digest in zip(IDX_FILES, sha256, strict=True)
         ),
         label_classes=(10,),
+        also=(also,),
+        identity=identity,
     )
 
 
@@ -89,6 +110,8 @@ DATASETS = {
     ),
     "mnist": _mnist_like(
         "mnist",
+        "MNIST/raw",
+        "f771933d03a86cc5f6899b91d168d95717c342a985562a4a2b5d8d2517a4cb24",
         MNIST_HOSTS,
         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -97,6 +120,8 @@ DATASETS = {
     ),
     "fashion_mnist": _mnist_like(
         "fashion_mnist",
+        "FashionMNIST/raw",
+        "4de292442a22996b5d72c79883ebd803d1eb19709f86b3eb7c24b5f4c7be93a1",
         FASHION_MNIST_HOSTS,
         "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
         "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -105,6 +130,8 @@ DATASETS = {
     ),
     "kmnist": _mnist_like(
         "kmnist",
+        "KMNIST/raw",
+        "",
         KMNIST_HOSTS,
         "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
         "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
@@ -130,6 +157,11 @@ DATASETS = {
             ),
         ),
         label_classes=(10,),
+        pickled=(
+            *(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)),
+            "cifar-10-batches-py/test_batch",
+        ),
+        identity="eea29bdffe69101d3f60985964b025d4f8ac63a354eca1d22d84c8e670463cbf",
     ),
     "cifar100": DatasetInfo(
         classes=100,
@@ -150,5 +182,7 @@ DATASETS = {
             ),
         ),
         label_classes=(20, 100),
+        pickled=("cifar-100-python/train", "cifar-100-python/test"),
+        identity="3dc1267a029e1c9771d71632aeab48e3d52c77d25c5368d2e3134544d0051da2",
     ),
 }

@@ -44,9 +44,9 @@ class Design:
         return pd.DataFrame(rows)
 
     @property
-    def datasets(self) -> list[str]:
-        """The data sets that the runs need."""
-        return sorted({run.dataset for run in self.runs.values()})
+    def datasets(self) -> dict[str, str]:
+        """The data sets that the runs need: what stands for each in names of files -> its name, or its path."""
+        return {run.dataset_label: run.dataset for run in self.runs.values()}
 
     @cached_property
     def probes(self) -> dict[str, dict[str, str]]:

@@ -1,4 +1,7 @@
-"""Strict readers of the two binary layouts: IDX (MNIST and its kin) and CIFAR's fixed-length records."""
+"""Strict readers of the two binary layouts: IDX (MNIST and its kin) and CIFAR's fixed-length records.
+
+What a file is shows in its first bytes, not in its name: any may be compressed by gzip, and CIFAR's may be pickles.
+"""
 
 import gzip
 import zlib
@@ -7,10 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from lgn.errors import LgnError
+from lgn.pickles import read_pickled_cifar
+
+GZIP, PICKLE = b"\x1f\x8b", b"\x80"
+"""First bytes, with which neither IDX nor CIFAR's binary files begin: their first label is below 20."""
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A uint8 array of the given shape from an IDX file, raw or (`.gz`) compressed.
+    """A uint8 array of the given shape from an IDX file, raw or compressed.
 
     Layout: big-endian int32 magic number 0x0800 + dimensions, int32 size of each dimension, then the bytes, last
     dimension fastest. Raises LgnError for any other header, too few bytes or too many.
@@ -37,15 +44,19 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 def read_cifar(
     path: Path, images: int, label_classes: tuple[int, ...], pixels: int = 3072
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (images, pixels) uint8 and labels (images,) int64 of a CIFAR binary file.
+    """Images (images, pixels) uint8 and labels (images,) int64 of a CIFAR binary file, or of its pickle.
 
     A record is one byte a label (CIFAR-10: the class; CIFAR-100: coarse, then fine; the last is returned), then the
     pixels in channel, row, column order. Raises LgnError for too few bytes, too many, or a label out of range.
     """
     record = len(label_classes) + pixels
     content = _read_up_to(path, images * record)
-    _check_size(path, content, images * record)
-    records = np.frombuffer(content, dtype=np.uint8).reshape(images, record)
+    if content.startswith(PICKLE):
+        content = _read_up_to(path, 2 * images * record)  # Names of the images are in it too.
+        records = read_pickled_cifar(path, content, images, label_classes, pixels)
+    else:
+        _check_size(path, content, images * record)
+        records = np.frombuffer(content, dtype=np.uint8).reshape(images, record)
     for position, classes in enumerate(label_classes):
         check_labels(path, records[:, position], classes)
     return records[:, len(label_classes) :], records[:, len(label_classes) - 1].astype(np.int64)
@@ -61,8 +72,11 @@ def check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
 def _read_up_to(path: Path, size: int) -> bytes:
     """At most one byte more than expected: a file that inflates to more is noticed, not held in memory."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as stream:
-            return stream.read(size + 1)
+        with open(path, "rb") as file:
+            compressed = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            with gzip.open(file) if compressed else file as stream:
+                return stream.read(size + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise LgnError(f"{path}: cannot be read ({error}); expected {size} bytes of data") from None
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 
 from lgn.config import Run
-from lgn.datasets import DATASETS
 from lgn.errors import LgnError
+from lgn.files import dataset_info
 
 BASE_BYTES = 1000 * 2**20
 """Python with torch and Numba, and the largest data set."""
@@ -68,12 +68,12 @@ def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 
 
         # What an earlier run of this process had is kept for the next, and not counted as free.
         torch.cuda.empty_cache()
-        run, info = runs[0], DATASETS[runs[0].dataset]
-        shape = dict(
-            depth=run.depth, width=run.width, inputs=run.thresholds * info.pixels, classes=info.classes
-        )
+        run, info = runs[0], dataset_info(runs[0].dataset)
+        inputs = info.inputs(run.thresholds)
+        pixels = inputs if info.bits else info.pixels  # A table is encoded before the first step.
+        shape = dict(depth=run.depth, width=run.width, inputs=inputs, classes=info.classes)
         needed = evaluation_bytes(**shape) + training_bytes(
-            **shape, pixels=info.pixels, batch=run.batch_size, straight_through=run.straight_through,
+            **shape, pixels=pixels, batch=run.batch_size, straight_through=run.straight_through,
             gradient_dtype=run.gradient_dtype, replicas=len(runs),
         )  # fmt: skip
         _require(runs, needed, torch.cuda.mem_get_info(device)[0], f"memory of {device}")

@@ -20,12 +20,14 @@ from lgn.encoding import thresholds
 from lgn.environment import describe
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
+from lgn.files import dataset_info
 from lgn.kernels import Engine, make_engine, resolve
 from lgn.memory import require_memory
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 from lgn.stopping import Stopped, StopRequest
 from lgn.storage import make_folder, only_process
+from lgn.tables import encode_table
 from lgn.versions import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS
 
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
@@ -67,11 +69,16 @@ def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
 
 
 def read_data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
-    """A run's data set and thresholds (count, pixels) uint8."""
-    dataset = load(run.dataset, run.validation_share, data_dir)
-    return dataset, thresholds(
-        DATASETS[run.dataset], run.thresholds, run.threshold_placement, dataset.train[0]
+    """A run's data set and thresholds (count, pixels) uint8; of a table its bits, with one threshold of 0 each."""
+    dataset = load(run.dataset, run.validation_share, data_dir, run.file_sha256)
+    info, placement = dataset_info(run.dataset), run.threshold_placement
+    if not info.bits:
+        return dataset, thresholds(info, run.thresholds, placement, dataset.train[0])
+    train, validation, test = encode_table(
+        info, run.thresholds, placement, dataset.train, dataset.validation, dataset.test
     )
+    encoded = replace(dataset, train=train, validation=validation, test=test)
+    return encoded, np.zeros((1, info.inputs(run.thresholds)), np.uint8)
 
 
 def _engine(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Execution) -> Engine:
@@ -202,7 +209,7 @@ def build_network(run: Run, inputs: int) -> LogicNetwork:
     """The run's network as it is before training."""
     return LogicNetwork(
         inputs=inputs,
-        classes=DATASETS[run.dataset].classes,
+        classes=dataset_info(run.dataset).classes,
         depth=run.depth,
         width=run.width,
         wiring=run.wiring,
@@ -242,7 +249,7 @@ class _Training:
         self.run, self.engine, self.directory = run, engine, directory
         self.progress, self.stop = progress, StopRequest() if stop is None else stop
         self.network = engine.network
-        self.classes = DATASETS[run.dataset].classes
+        self.classes = engine.network.classes
         self.images, self.labels = dataset.train[0], training_labels(run, dataset.train[1])
         self.splits = evaluation_splits(run, dataset)
         self.batches = Batches(len(self.labels), run.batch_size, run.seed)

@@ -38,10 +38,10 @@ def random_bytes(*shape: int, below: int = 256, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def small_datasets(monkeypatch):
-    """The real data sets' layouts with 50 training and 20 test images."""
+    """The real data sets' layouts with 50 training and 20 test images, not known by their contents."""
     for name, info in list(DATASETS.items()):
         if info.files:
-            monkeypatch.setitem(DATASETS, name, replace(info, train_images=50, test_images=20))
+            monkeypatch.setitem(DATASETS, name, replace(info, train_images=50, test_images=20, identity=""))
 
 
 def write_idx_dataset(folder: Path, suffix: str = "") -> dict[str, np.ndarray]:
@@ -123,8 +123,8 @@ def test_broken_idx_files_are_refused_in_one_line(tmp_path, case, suffix):
 
 @pytest.mark.parametrize(
     "content",
-    [gzip.compress(GOOD_IDX)[:-9], GOOD_IDX, gzip.compress(GOOD_IDX)[:10] + b"\xff" * 30],
-    ids=["cut", "not gzip", "garbled"],
+    [gzip.compress(GOOD_IDX)[:-9], gzip.compress(GOOD_IDX)[:10] + b"\xff" * 30],
+    ids=["cut", "garbled"],
 )
 def test_broken_gzip_files_are_refused(tmp_path, content):
     path = tmp_path / "images.gz"
@@ -459,7 +459,9 @@ def test_fashion_mnist_as_packaged_by_debian(fashion_mnist_dir):
 
 
 def test_fashion_mnist_is_not_taken_for_mnist(fashion_mnist_dir):
-    with pytest.raises(LgnError, match="holds the labels of fashion_mnist; expected those of mnist$"):
+    with pytest.raises(
+        LgnError, match="hold the images and labels of fashion_mnist; expected those published as mnist"
+    ):
         load("mnist", 0.1, fashion_mnist_dir)
 
 

@@ -102,7 +102,7 @@ def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple
 
 
 def _line(trained: Trained, other: Trained) -> list[Row]:
-    if other.run.dataset != trained.run.dataset:
+    if other.run.dataset_label != trained.run.dataset_label:
         raise LgnError(
             f"dataset: {other.run.dataset} at the line's other end; allowed: {trained.run.dataset}, the record's"
         )

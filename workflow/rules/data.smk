@@ -5,7 +5,9 @@ rule data:
         f"{RESULTS}/logs/data/{{dataset}}.log",
     conda:
         "../envs/lgn.yaml"
+    params:
+        dataset=lambda wildcards: design.datasets[wildcards.dataset],
     message:
         "Finding or downloading {wildcards.dataset}"
     shell:
-        "python -m lgn fetch {wildcards.dataset:q} --report {output:q} 2>&1 | tee {log:q}"
+        "python -m lgn fetch {params.dataset:q} --report {output:q} 2>&1 | tee {log:q}"
