@@ -64,13 +64,15 @@ def as_labels(labels: Array, images: int, classes: int) -> Array:
         if labels.is_cuda and labels.dtype in (torch.int32, torch.int64):
             return labels  # To look at them would be to wait for the device.
         labels = labels.cpu().numpy()
-    if labels.dtype.kind not in "iu":
-        raise LgnError(f"labels: {labels.dtype}; allowed: integers")
-    labels = labels.astype(np.int64, copy=False)
-    if labels.view(np.uint64).max() >= classes:  # As unsigned, negative ones are above all classes.
-        wrong = labels[(labels < 0) | (labels >= classes)][0]
-        raise LgnError(f"labels: {wrong}; allowed: 0 to {classes - 1}")
-    return labels
+    if labels.dtype.kind not in "iuf":
+        raise LgnError(f"labels: {labels.dtype}; allowed: integers from 0 to {classes - 1}")
+    with np.errstate(invalid="ignore"):
+        whole = labels.astype(np.int64, copy=False)
+    # As unsigned, negative ones are above all classes.
+    if whole.view(np.uint64).max() >= classes or (labels.dtype.kind == "f" and (whole != labels).any()):
+        wrong = labels[(whole != labels) | (whole < 0) | (whole >= classes)][0]
+        raise LgnError(f"labels: {wrong}; allowed: integers from 0 to {classes - 1}")
+    return whole
 
 
 def require_bits(bits: torch.Tensor, inputs: int) -> None:

@@ -79,7 +79,8 @@ def test_images_of_other_columns_are_refused(columns, count):
         (np.zeros(39, np.int64), "labels: shape"),
         (np.zeros(400, np.int64), "labels: shape"),
         (np.zeros((40, 1), np.int64), "labels: shape"),
-        (np.full(40, 0.5), "labels: float64"),
+        (np.full(40, 0.5), "labels: 0.5"),
+        (np.full(40, np.nan), "labels: nan"),
         (np.zeros(40, bool), "labels: bool"),
         (np.full(40, 10), "labels: 10"),
         (np.full(40, -100), "labels: -100"),  # Torch's own "no label".
@@ -89,6 +90,7 @@ def test_images_of_other_columns_are_refused(columns, count):
 def test_labels_that_name_no_class_are_refused(labels, message):
     with one_line(message):
         as_labels(labels, 40, 10)
+    assert as_labels(np.full(40, 9.0), 40, 10).tolist() == [9] * 40
 
 
 @pytest.mark.parametrize(("backend", "optimizer"), [(name, "adam") for name in BACKENDS] + [("numba", "sgd")])
