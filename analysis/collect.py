@@ -24,8 +24,8 @@ from analysis.tidy import TABLES
 from lgn.errors import LgnError
 from lgn.gates import NAMES
 from lgn.outputs import require_ours
-from lgn.primary import check_primary
 from lgn.storage import make_folder
+from study.primary import check_primary
 
 GROUPING = (
     "run_id",

@@ -10,7 +10,7 @@ from analysis.conditions import Setting, shared_seeds
 from analysis.memo import remembered
 from analysis.paper_values import CONVERGED_SHARE
 from analysis.statistics import bootstrap
-from lgn.files import dataset_info
+from lgn.data.files import dataset_info
 
 LEARNT_SHARE = 0.2
 

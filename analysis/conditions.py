@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis.memo import remembered
 from analysis.paper_values import FASTEST_TEMPERATURE
-from lgn.config import Run
 from lgn.methods import METHODS
-from lgn.primary import BUDGET_KEYS, METHOD_KEYS
+from lgn.run import Run
+from study.primary import BUDGET_KEYS, METHOD_KEYS
 
 METHOD_COLUMNS, BUDGET_COLUMNS = METHOD_KEYS, BUDGET_KEYS
 

@@ -17,7 +17,7 @@ from analysis.comparisons import Curves
 from analysis.conditions import Setting, comparable, settings, shared_seeds
 from analysis.paper_values import OFFICIAL_BATCH, OFFICIAL_EVALUATION_INTERVAL, OFFICIAL_PASSES
 from analysis.tidy import Tables
-from lgn.files import dataset_info
+from lgn.data.files import dataset_info
 from lgn.methods import MODES
 
 PAPER_GRAD_FACTOR, DEEP_GRAD_FACTOR = 1.0, 2.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lgn.config import parse_run
 from lgn.errors import LgnError
 from lgn.methods import MODES
+from lgn.run import parse_run
 from lgn.storage import sha256
 from lgn.versions import RECORD_VERSION
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from lgn.data.own import is_own, read_own
 from lgn.errors import LgnError
-from lgn.own import is_own, read_own
 
 TABLES = ("runs", "history", "layers", "gates", "entropies")
 
@@ -64,7 +64,7 @@ class Tables:
         )
 
     def probe(self, name: str) -> pd.DataFrame:
-        """A probe's table: run_id, iteration, and the columns of its rows (see lgn.probes)."""
+        """A probe's table: run_id, iteration, and the columns of its rows (see probes)."""
         return _read_rows(self.path(f"{PROBE}{name}"))
 
 

@@ -13,7 +13,7 @@ import torch
 from benchmarks.cases import Case, build_network, levels
 from benchmarks.implementations.torchlogix import build_model, import_torchlogix
 from benchmarks.measure import Step, interleave, warm_up
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 from lgn.inference import IMAGES, DiscreteNetwork
 from lgn.network import LogicNetwork
 

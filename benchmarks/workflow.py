@@ -19,12 +19,13 @@ import pandas as pd
 import psutil
 import yaml
 
-from lgn.config import Execution, Preset, Run, read_preset
 from lgn.data import default_data_dir
-from lgn.design import Design, write_design
 from lgn.methods import METHODS
 from lgn.records import read_run, read_weights, write_record
+from lgn.run import Execution, Run
 from lgn.training import train
+from study.plan import Design, write_design
+from study.preset import Preset, read_preset
 
 COLUMNS = ["runs", "step", "seconds", "memory_mib"]
 RUNS, QUICK_RUNS = (100, 300, 1000, 3000, 10_000), (20, 60)

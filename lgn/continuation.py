@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lgn import checkpoint, records
-from lgn.config import Execution, Run, parse_run
 from lgn.errors import LgnError
 from lgn.finished import differences, record_of
+from lgn.run import Execution, Run, parse_run
 from lgn.storage import make_folder, only_process
 from lgn.versions import HISTORY_VERSION, TRAINING_SEMANTICS
 

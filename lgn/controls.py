@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lgn.config import Run
+from lgn.run import Run
 from lgn.streams import stream_seed
 
 

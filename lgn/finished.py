@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from lgn import records
-from lgn.config import Execution, Run, parse_run
 from lgn.errors import LgnError
 from lgn.kernels import resolve
+from lgn.run import Execution, Run, parse_run
 from lgn.versions import TRAINING_SEMANTICS
 
 INSTEAD = "allowed: another folder, or `lgn train --again` to replace the record"

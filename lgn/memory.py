@@ -6,9 +6,9 @@ from pathlib import Path
 
 import psutil
 
-from lgn.config import Run
+from lgn.data.files import dataset_info
 from lgn.errors import LgnError
-from lgn.files import dataset_info
+from lgn.run import Run
 
 BASE_BYTES = 1000 * 2**20
 """Python with torch and Numba, and the largest data set."""
@@ -64,7 +64,7 @@ def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 
     if device.startswith("cuda") and backend == "triton":
         import torch
 
-        from lgn.kernels.triton_memory import evaluation_bytes, training_bytes
+        from lgn.kernels.gpu.memory import evaluation_bytes, training_bytes
 
         # What an earlier run of this process had is kept for the next, and not counted as free.
         torch.cuda.empty_cache()

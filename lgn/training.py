@@ -12,22 +12,22 @@ import torch
 
 from lgn import checkpoint, metrics, records
 from lgn.batches import Batches
-from lgn.config import Execution, Run, parse_run
 from lgn.controls import batch_labels, temperature_at, training_labels
 from lgn.data import Dataset, load
-from lgn.datasets import DATASETS
-from lgn.encoding import thresholds
+from lgn.data.catalog import DATASETS
+from lgn.data.encoding import thresholds
+from lgn.data.files import dataset_info
+from lgn.data.tables import encode_table
 from lgn.environment import describe
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
-from lgn.files import dataset_info
 from lgn.kernels import Engine, make_engine, resolve
 from lgn.memory import require_memory
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
+from lgn.run import Execution, Run, parse_run
 from lgn.stopping import Stopped, StopRequest
 from lgn.storage import make_folder, only_process
-from lgn.tables import encode_table
 from lgn.versions import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS
 
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
@@ -49,7 +49,7 @@ def train(
     """Trains a run and writes its record into a directory; returns the content of run.json.
 
     A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks. A record
-    found there is replaced; lgn.seeds.train_seeds refuses that. When `stop` asks, a checkpoint is written and Stopped
+    found there is replaced; study.seeds.train_seeds refuses that. When `stop` asks, a checkpoint is written and Stopped
     raised. keep: the name under which a checkpoint of the end stays, too. Raises LgnError for missing data, a device
     that is not there, too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged
     or of another run.

@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 
 from lgn import metrics, records
-from lgn.config import parse_run
 from lgn.gates import GATES, NAMES
 from lgn.methods import METHODS
+from lgn.run import parse_run
 from lgn.storage import sha256
 from lgn.versions import RECORD_VERSION
 

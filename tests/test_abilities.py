@@ -12,9 +12,9 @@ from lgn import kernels
 from lgn.errors import LgnError
 from lgn.kernels import abilities, make_engine, resolve
 from lgn.kernels.abilities import ABILITIES, FUSED
+from lgn.kernels.cpu.engine import NumbaEngine
+from lgn.kernels.cpu.neuron import NOISE_CODES
 from lgn.kernels.module import accelerate
-from lgn.kernels.numba_engine import NumbaEngine
-from lgn.kernels.numba_math import NOISE_CODES
 from lgn.kernels.optimizers import torch_optimizer
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
@@ -108,7 +108,7 @@ def test_without_numbas_compiler_auto_is_torch_and_numba_says_what_to_do(monkeyp
         resolve("numba", "cpu")
     # Whoever imports kernels without an engine, such as lgn.inference, is told too.
     with pytest.raises(LgnError, match="^NUMBA_DISABLE_JIT: 1 [^\n]+; allowed: [^\n]+$"):
-        importlib.reload(importlib.import_module("lgn.kernels.numba_simd"))
+        importlib.reload(importlib.import_module("lgn.kernels.cpu.lanes"))
 
 
 @pytest.mark.parametrize("backend", ["numba", "triton"])

@@ -21,10 +21,10 @@ from analysis.cli import main
 from analysis.collect import collect
 from analysis.figures import FIGURES, available_figures, draw, panels
 from analysis.tidy import Tables, read_tables
-from lgn.config import Preset
-from lgn.design import Design
 from lgn.errors import LgnError
 from lgn.methods import METHODS
+from study.plan import Design
+from study.preset import Preset
 
 ROOT = Path(__file__).resolve().parent.parent
 

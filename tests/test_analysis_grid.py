@@ -17,8 +17,8 @@ from analysis.collect import collect
 from analysis.figures import FIGURES, available_figures, draw
 from analysis.figures.claim_map import VERDICT_MARKS
 from analysis.tidy import read_tables
-from lgn.config import Preset
-from lgn.design import Design
+from study.plan import Design
+from study.preset import Preset
 
 DEPTHS, WIDTHS = (2, 4), (20, 30)
 RECIPES = ({}, {"init_scale": 3.0})

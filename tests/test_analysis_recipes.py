@@ -11,8 +11,8 @@ from analysis.conditions import settings
 from analysis.figures import available_figures, draw
 from analysis.figures.recipes import MEASURES, needs, recipe_words
 from analysis.tidy import read_tables
-from lgn.config import Preset
-from lgn.design import Design
+from study.plan import Design
+from study.preset import Preset
 
 BASE = {
     "dataset": "digits", "thresholds": 4, "depth": 2, "width": 20, "group_temperature": 5, "iterations": 100,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lgn.arrays import as_bytes, as_labels, exact_bits, require_bits
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 from lgn.errors import LgnError
 from lgn.inference import DiscreteNetwork
 from lgn.kernels import make_engine

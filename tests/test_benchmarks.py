@@ -21,7 +21,7 @@ from benchmarks.inference import circuit_contenders, our_contenders
 from benchmarks.measure import Timing, interleave, warm_up
 from benchmarks.roofline import bandwidth, step_bytes
 from benchmarks.scaling import counts_up_to, in_fresh_processes
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 
 TINY = Case("tiny", depth=3, width=40, pixels=12, batch=24, rounds=2)
 needs_torchlogix = pytest.mark.skipif(

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
-from lgn.config import parse_preset
-from lgn.design import SHORT_MINUTES, START_MINUTES, Design, gpu_request, training_seconds
+from study.plan import SHORT_MINUTES, START_MINUTES, Design, gpu_request, training_seconds
+from study.preset import parse_preset
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILES = ROOT / "profiles"
@@ -117,7 +117,7 @@ def test_only_short_trainings_share_a_job():
 def test_a_gpu_is_asked_for_wherever_one_will_be_used(monkeypatch, execution, alone, beside_a_gpu):
     stated = parse_preset(SMALL | {"execution": execution}).execution
     for here, gpus in ((False, alone), (True, beside_a_gpu)):
-        monkeypatch.setattr("lgn.design.a_gpu_is_here", lambda here=here: here)
+        monkeypatch.setattr("study.plan.a_gpu_is_here", lambda here=here: here)
         assert gpu_request(stated).get("gpu", 0) == gpus
 
 

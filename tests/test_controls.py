@@ -10,15 +10,15 @@ from test_kernels import LEVELS, images, network
 from test_resume import StopAt
 from training_process import SETTINGS, record_bytes
 
-from lgn.config import Execution, parse_run
 from lgn.controls import batch_labels, temperature_at, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
-from lgn.probes.record import probe_record
-from lgn.seeds import train_seeds
+from lgn.run import Execution, parse_run
 from lgn.stopping import Stopped
 from lgn.training import evaluate_record, train
+from probes.record import probe_record
+from study.seeds import train_seeds
 
 TORCH, NUMBA = (Execution(backend=backend, device="cpu") for backend in ("torch", "numba"))
 SOFT = dict(noise="none", straight_through=False, temperature=1.0)

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from lgn.data import Split, default_data_dir, fetch, find_files, hold_out, load, required_files
-from lgn.datasets import DATASETS, IDX_FILES, Download
+from lgn.data.catalog import DATASETS, IDX_FILES, Download
+from lgn.data.formats import read_cifar, read_idx
 from lgn.errors import LgnError
-from lgn.formats import read_cifar, read_idx
 
 # ---- hand-made files
 

@@ -6,7 +6,7 @@ import torch
 from training_process import SETTINGS, record_bytes, run, start
 
 from lgn.batches import Batches
-from lgn.config import parse_run
+from lgn.run import parse_run
 from lgn.training import build_network
 
 METHODS = {

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgn.datasets import DATASETS
-from lgn.encoding import encode, quantile_levels, thresholds, uniform_levels
+from lgn.data.catalog import DATASETS
+from lgn.data.encoding import encode, quantile_levels, thresholds, uniform_levels
 from lgn.errors import LgnError
 
 SMALL = replace(DATASETS["cifar10"], channels=2, rows=1, columns=2)

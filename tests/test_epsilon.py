@@ -8,7 +8,6 @@ import pytest
 import torch
 from training_process import SETTINGS
 
-from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
 from lgn.kernels import make_engine
@@ -16,6 +15,7 @@ from lgn.kernels.optimizers import AdamInside
 from lgn.methods import BETA_1, BETA_2, Estimator, OptimizerSettings
 from lgn.metrics import gradient_columns
 from lgn.network import LogicNetwork
+from lgn.run import Execution, parse_run
 from lgn.training import train
 
 PIXELS, LEVELS = 12, np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axis=1)

@@ -12,7 +12,7 @@ import pytest
 from test_faults_training import bound_by_permissions, file_size_limit
 
 from lgn.data import fetch, load
-from lgn.datasets import DATASETS, Download
+from lgn.data.catalog import DATASETS, Download
 from lgn.errors import LgnError
 
 CONTENT = bytes(range(256)) * 400
@@ -21,7 +21,7 @@ _FETCH = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from lgn.datasets import DATASETS, Download
+from lgn.data.catalog import DATASETS, Download
 name, url, digest, folder = sys.argv[1:]
 info = DATASETS["mnist"]
 DATASETS["mnist"] = replace(info, downloads=tuple(Download(x.name, (url,), digest) for x in info.downloads))

@@ -24,8 +24,8 @@ from training_process import (
 from lgn import memory
 from lgn.checkpoint import CHECKPOINT, read_checkpoint
 from lgn.cli import main
-from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
+from lgn.run import Execution, parse_run
 from lgn.training import train
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
@@ -221,7 +221,7 @@ def test_a_full_gpu_is_one_line(monkeypatch, capsys):
     def full(options):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore lines of it.")
 
-    monkeypatch.setattr("lgn.cli._keys", full)
+    monkeypatch.setattr("study.cli._keys", full)
     assert main(["keys"]) == 2
     told = capsys.readouterr().err
     assert told == "lgn: out of memory on the device: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
@@ -231,7 +231,7 @@ def test_an_error_of_another_kind_is_not_taken_for_a_full_gpu(monkeypatch):
     def broken(options):
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr("lgn.cli._keys", broken)
+    monkeypatch.setattr("study.cli._keys", broken)
     with pytest.raises(RuntimeError, match="shapes differ"):
         main(["keys"])
 

@@ -4,10 +4,10 @@ import pytest
 from test_config import preset
 
 from lgn.cli import main
-from lgn.config import parse_preset
+from lgn.data.files import default_data_dir
 from lgn.errors import LgnError
-from lgn.files import default_data_dir
 from lgn.folders import expanded
+from study.preset import parse_preset
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from analysis.records import read_record
 from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from lgn.config import Preset, parse_preset, parse_run, read_preset
+from lgn.data.formats import read_cifar, read_idx
 from lgn.errors import LgnError
-from lgn.formats import read_cifar, read_idx
+from lgn.run import parse_run
+from study.preset import Preset, parse_preset, read_preset
 
 EFFORTS = [
     pytest.param(60, id="few"),

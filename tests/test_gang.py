@@ -10,15 +10,15 @@ import torch
 
 from lgn import evaluation, training
 from lgn.checkpoint import write_checkpoint
-from lgn.cli import parse_runs
-from lgn.config import Execution, parse_run
 from lgn.data import Dataset, Split
 from lgn.errors import LgnError
 from lgn.kernels import resolve
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
-from lgn.seeds import train_seeds
+from lgn.run import Execution, parse_run
 from lgn.training import train
+from study.cli import parse_runs
+from study.seeds import train_seeds
 
 SETTINGS = dict(
     dataset="digits", thresholds=2, depth=2, width=10, noise="gumbel", temperature=0.5, straight_through=True,
@@ -75,7 +75,7 @@ def assert_same_record(ours, theirs):
 
 def gang(count=2):
     pytest.importorskip("triton")
-    from lgn.kernels.gang import gang_engines
+    from lgn.kernels.gpu.together import gang_engines
 
     networks = [
         LogicNetwork(

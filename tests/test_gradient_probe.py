@@ -12,12 +12,12 @@ from training_process import SETTINGS
 
 from lgn.batches import Batches
 from lgn.cli import main
-from lgn.config import Execution, parse_run
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 from lgn.errors import LgnError
 from lgn.methods import METHODS
-from lgn.probes.gradient import measure, parse_net, predictions, probe_like, probe_methods, same_ratio
+from lgn.run import Execution, parse_run
 from lgn.training import build_network, read_data, train
+from probes.gradient import measure, parse_net, predictions, probe_like, probe_methods, same_ratio
 
 NET = dict(
     dataset="digits", thresholds=4, depth=3, width=200, group_temperature=4, batch_size=32, temperature=0.5, seed=0

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgn.circuit import live_circuit
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
 from lgn.inference import DiscreteNetwork
 from lgn.methods import Estimator

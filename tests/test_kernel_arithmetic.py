@@ -14,9 +14,9 @@ from losses import mean_loss
 from lgn import noise
 from lgn.gates import COEFFICIENTS
 from lgn.kernels import make_engine
-from lgn.kernels.numba_math import NOISE_CODES, exp, log, noise_of, softmax, uniforms, update_neurons
-from lgn.kernels.numba_memory import load, store, store_totals
-from lgn.kernels.numba_simd import inlined
+from lgn.kernels.cpu.lanes import inlined
+from lgn.kernels.cpu.memory import load, store, store_totals
+from lgn.kernels.cpu.neuron import NOISE_CODES, exp, log, noise_of, softmax, uniforms, update_neurons
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 
@@ -213,7 +213,7 @@ def test_compiled_code_is_renewed_when_a_module_it_uses_changes(tmp_path):
     shutil.copytree(package, tmp_path / "lgn", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "probe.py").write_text(
         "import numpy as np\n"
-        "from lgn.kernels.numba_math import perturb\n"
+        "from lgn.kernels.cpu.neuron import perturb\n"
         "r = np.zeros(64, np.float32)\n"
         "perturb(r, 0, 0, 1, np.uint64(1), 4)\n"
         "print(abs(r[48:]).max())\n"

@@ -12,7 +12,7 @@ from losses import mean_loss
 from lgn.errors import LgnError
 from lgn.gates import GATES, TRUTH_TABLE
 from lgn.kernels import make_engine, resolve
-from lgn.kernels.numba_threads import meet
+from lgn.kernels.cpu.threads import meet
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import gumbel, uniforms

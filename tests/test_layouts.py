@@ -25,9 +25,9 @@ from test_data import (
 from lgn import data
 from lgn.cli import main
 from lgn.data import fetch, load
-from lgn.datasets import DATASETS, IDX_FILES, Download
+from lgn.data.catalog import DATASETS, IDX_FILES, Download
+from lgn.data.splits import Split, identity_of
 from lgn.errors import LgnError
-from lgn.splits import Split, identity_of
 
 __all__ = ["small_datasets"]
 

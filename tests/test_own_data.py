@@ -13,16 +13,17 @@ from analysis.comparisons import chance
 from analysis.records import read_run_json
 from analysis.tidy import read_tables
 from lgn.cli import main
-from lgn.config import Execution, parse_preset, parse_run
 from lgn.data import load
-from lgn.design import Design
+from lgn.data.files import dataset_info
+from lgn.data.tables import column_levels
 from lgn.errors import LgnError
-from lgn.files import dataset_info
 from lgn.inference import DiscreteNetwork
-from lgn.probes.class_gates import firing_shares
+from lgn.run import Execution, parse_run
 from lgn.storage import sha256
-from lgn.tables import column_levels
 from lgn.training import evaluate_record, read_data, restore, train
+from probes.class_gates import firing_shares
+from study.plan import Design
+from study.preset import parse_preset
 
 RUN = dict(
     thresholds=1, depth=3, width=100, noise="none", temperature=1.0, straight_through=False, group_temperature=5.0,

@@ -11,11 +11,11 @@ import yaml
 from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
-from lgn.config import parse_preset, read_preset
-from lgn.pieces import remaining, train_remaining
 from lgn.progress import Progress
 from lgn.stopping import StopRequest
 from lgn.training import train
+from study.pieces import remaining, train_remaining
+from study.preset import parse_preset, read_preset
 
 ROOT = Path(__file__).resolve().parent.parent
 TIME_IS_UP = 128 + signal.SIGALRM

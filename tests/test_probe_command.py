@@ -7,9 +7,9 @@ import pytest
 from training_process import SETTINGS
 
 from lgn.cli import main
-from lgn.config import Execution, parse_run
-from lgn.probes.record import PROBES, probe_record
+from lgn.run import Execution, parse_run
 from lgn.training import train
+from probes.record import PROBES, probe_record
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lgn.config import Execution
 from lgn.data import read_digits
-from lgn.datasets import DATASETS
-from lgn.encoding import encode, thresholds
+from lgn.data.catalog import DATASETS
+from lgn.data.encoding import encode, thresholds
 from lgn.errors import LgnError
 from lgn.evaluation import mode_scores
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
@@ -20,7 +19,8 @@ from lgn.kernels.module import accelerate
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
-from lgn.probes import class_gates, common, curvature, hessian, lemma, perturbation, surface, taylor
+from lgn.run import Execution
+from probes import class_gates, common, curvature, hessian, lemma, perturbation, surface, taylor
 
 ENCODER = np.array([[0] * 6, [1] * 6], np.uint8)
 

@@ -21,10 +21,10 @@ from training_process import (
 
 from lgn import training
 from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from lgn.config import Execution, parse_run
-from lgn.seeds import train_seeds
+from lgn.run import Execution, parse_run
 from lgn.stopping import Stopped
 from lgn.training import train
+from study.seeds import train_seeds
 
 PATHS = {
     "glgn": dict(noise="gumbel", straight_through=True),

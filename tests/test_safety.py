@@ -14,10 +14,10 @@ import yaml
 from conftest import ROOT
 from test_workflow import TINY, snakemake
 
-from lgn.config import read_preset
-from lgn.datasets import DATASETS, Download
+from lgn.data.catalog import DATASETS, Download
+from lgn.data.files import fetch
 from lgn.errors import LgnError
-from lgn.files import fetch
+from study.preset import read_preset
 
 NASTY = [
     "; touch canary",
@@ -162,7 +162,7 @@ def test_every_download_has_a_checksum():
 def test_no_code_of_ours_reads_pickle_evaluates_text_or_builds_a_shell():
     """What could execute data is not called anywhere; benchmarks mend a peer's own source and are not data.
 
-    lgn.pickles reads CIFAR's with an unpickler that looks nothing up: see test_layouts.
+    lgn.data.pickles reads CIFAR's with an unpickler that looks nothing up: see test_layouts.
     """
     for path in [*(ROOT / "lgn").rglob("*.py"), *(ROOT / "analysis").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

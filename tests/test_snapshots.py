@@ -10,14 +10,15 @@ from test_resume import StopAt
 from training_process import SETTINGS, record_bytes
 
 from analysis.probes import collect_probe
-from lgn.config import Execution, parse_preset, parse_run
-from lgn.design import Design
 from lgn.errors import LgnError
 from lgn.metrics import evaluation_schedule, snapshot_schedule
-from lgn.probes.record import probe_record
 from lgn.records import SNAPSHOTS, read_run, read_snapshots, read_weights
+from lgn.run import Execution, parse_run
 from lgn.stopping import Stopped
 from lgn.training import train
+from probes.record import probe_record
+from study.plan import Design
+from study.preset import parse_preset
 
 RUN = parse_run(SETTINGS | {"depth": 2, "width": 50, "iterations": 60, "evaluations": 8})
 THREE = Execution(backend="numba", device="cpu", snapshots=3)
@@ -100,7 +101,7 @@ def test_the_hessian_is_taken_at_every_snapshot_and_the_lemma_at_both_ends(recor
 
 
 def test_nets_too_wide_for_the_exact_trace_are_estimated_with_vectors(record, tmp_path, monkeypatch):
-    monkeypatch.setattr("lgn.probes.record.EXACT_WIDTH", RUN.width - 1)
+    monkeypatch.setattr("probes.record.EXACT_WIDTH", RUN.width - 1)
     rows = probe_record("hessian", record, tmp_path)
     assert {(row["estimator"], row["noise"]) for row in rows} == {
         ("hutchinson", "none"),

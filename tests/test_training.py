@@ -10,8 +10,8 @@ import torch
 
 from lgn import metrics, training
 from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
+from lgn.run import Execution, parse_run
 from lgn.training import evaluate_record, train
 
 RUN = dict(

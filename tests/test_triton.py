@@ -25,9 +25,13 @@ from losses import mean_loss
 from lgn import noise
 from lgn.errors import LgnError
 from lgn.gates import COEFFICIENTS
-from lgn.kernels import make_engine, triton_gang, triton_launch, triton_math, triton_memory
-from lgn.kernels.triton_engine import TritonEngine
-from lgn.kernels.triton_gang import TritonGang
+from lgn.kernels import make_engine
+from lgn.kernels.gpu import gang as triton_gang
+from lgn.kernels.gpu import launch as triton_launch
+from lgn.kernels.gpu import memory as triton_memory
+from lgn.kernels.gpu import neuron as triton_math
+from lgn.kernels.gpu.engine import TritonEngine
+from lgn.kernels.gpu.gang import TritonGang
 from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import NOISES, layer_key, uniforms
@@ -221,7 +225,7 @@ def test_long_evaluations_go_in_blocks(monkeypatch):
     pixels, _ = images(300)
     ours = engine(BOTH_PATHS[0])
     whole = ours.scores(pixels, "train_mode")
-    monkeypatch.setattr("lgn.kernels.triton_memory.EVALUATION_BYTES", 1)
+    monkeypatch.setattr("lgn.kernels.gpu.memory.EVALUATION_BYTES", 1)
     assert (ours.scores(pixels, "train_mode") == whole).all()
 
 

@@ -8,10 +8,10 @@ import pytest
 from training_process import SETTINGS
 
 from lgn.cli import main
-from lgn.config import Execution, parse_run
 from lgn.errors import LgnError
+from lgn.run import Execution, parse_run
 from lgn.training import train
-from lgn.verification import (
+from study.verification import (
     BIT_EXACT,
     DIFFERENT,
     WITHIN_TOLERANCE,

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from analysis.figures import available_figures
-from lgn.config import parse_preset
-from lgn.design import Design
+from study.plan import Design
+from study.preset import parse_preset
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -169,7 +169,7 @@ def holds_from(temperatures: np.ndarray, relative_errors: np.ndarray) -> float:
 
 def _order_text(rows: pd.DataFrame, temperatures: np.ndarray) -> str:
     """The error's order in 1 / temperature between two temperatures; mean over seeds and its interval."""
-    from lgn.probes.lemma import error_order  # imports torch, which a workflow's planning must not wait for
+    from probes.lemma import error_order  # imports torch, which a workflow's planning must not wait for
 
     rows = rows[rows["temperature"].isin(temperatures)]
     ends = "{:g} to {:g}".format(*temperatures)

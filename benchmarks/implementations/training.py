@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.cases import Case, levels, random_batches
 from benchmarks.measure import Step
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 
 
 def training_step(case: Case, model: torch.nn.Module, compiled: bool, transposed: bool = False) -> Step:

@@ -95,11 +95,11 @@ def make_engine(
         return ReferenceEngine(network, thresholds, optimizer, device)
     fused = optimizer if optimizer.name in FUSED else OptimizerSettings(optimizer.learning_rate)
     if backend == "numba":
-        from lgn.kernels.numba_engine import NumbaEngine
+        from lgn.kernels.cpu.engine import NumbaEngine
 
         engine = NumbaEngine(network, thresholds, fused, threads)
     else:
-        from lgn.kernels.triton_engine import TritonEngine
+        from lgn.kernels.gpu.engine import TritonEngine
 
         engine = TritonEngine(network, thresholds, fused, device)
     if fused is optimizer:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lgn.arrays import as_batch, as_pixels, as_thresholds
-from lgn.encoding import encode
+from lgn.data.encoding import encode
 from lgn.kernels import LOSS_UNIT
 from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
 from lgn.memory import EVALUATION_IMAGES

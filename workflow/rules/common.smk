@@ -5,8 +5,8 @@ try:
     from analysis.figures import available_figures, drawn_probes, sources
     from analysis.probes import collect_probe
     from analysis.tidy import TABLES
-    from lgn.config import parse_preset
-    from lgn.design import Design, gpu_request, write_design
+    from study.preset import parse_preset
+    from study.plan import Design, gpu_request, write_design
     from lgn.environment import prepare_shell
     from lgn.errors import LgnError
     from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS

@@ -1,0 +1,159 @@
+"""The parts of a step without straight-through: four coefficients a neuron, float activations, [neuron][batch].
+
+Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 64, and coefficients
+(depth, width, 4) float32.
+"""
+
+import numpy as np
+
+from lgn.kernels.cpu.lanes import LANES, inlined, kernel, splat
+from lgn.kernels.cpu.memory import at, load, prefetch, rounded, store, store_totals
+from lgn.kernels.cpu.neuron import (
+    AHEAD,
+    CACHED,
+    CHUNK,
+    COLUMNS,
+    RECORD,
+    WEIGHTS,
+    layer_key,
+    perturb,
+    softmax,
+)
+
+f32 = np.float32
+
+
+@kernel
+def expand_inputs(columns, used_pixels, used_levels, inputs):
+    """inputs (used, lanes) of 0 and 1 from columns (pixels, lanes) uint8: 1 where the pixel is above the level."""
+    for i in range(used_pixels.size):
+        column, level, row = columns[used_pixels[i]], used_levels[i], inputs[i]
+        for t in range(row.size):
+            row[t] = f32(1) if column[t] > level else f32(0)
+
+
+@kernel
+def mix_coefficients(coefficients, records, begin, end, seed, step, noise, inverse_temperature):
+    """Leaves soft weights in the records of neurons begin to end of every layer, and their mixtures' c0..c3."""
+    depth, width, _ = coefficients.shape
+    for layer in range(depth):
+        key = layer_key(seed, step, layer)
+        for start in range(begin, end, CHUNK):
+            stop = min(start + CHUNK, end)
+            perturb(records, layer * width, start, stop, key, noise)
+            for neuron in range(layer * width + start, layer * width + stop):
+                softmax(records, neuron * RECORD, inverse_temperature)
+                weights = load(records, neuron * RECORD + WEIGHTS)
+                store_totals(
+                    coefficients, 4 * neuron, weights * load(COLUMNS, 0), weights * load(COLUMNS, 16),
+                    weights * load(COLUMNS, 32), weights * load(COLUMNS, 48),
+                )  # fmt: skip
+
+
+@kernel
+def evaluate_mixtures(coefficients, begin, end, first, second, inputs, outputs):
+    """Outputs of a layer's neurons begin to end. Bound by reading two random rows and writing one."""
+    lanes = outputs.shape[1]
+    for j in range(begin, end):
+        c0, c1 = at(coefficients, 4 * j), at(coefficients, 4 * j + 1)
+        c2, c3 = at(coefficients, 4 * j + 2), at(coefficients, 4 * j + 3)
+        row_a, row_b, row = lanes * at(first, j), lanes * at(second, j), lanes * j
+        for t in range(0, lanes, LANES):
+            a, b = load(inputs, row_a + t), load(inputs, row_b + t)
+            store(outputs, row + t, (a * c1 + c0) + (a * c3 + c2) * b)
+
+
+@kernel
+def class_sums(coefficients, begin, end, activations, sums):
+    """sums (classes, lanes) float32: the group sums of the last layer; 64 lanes each of parts begin to end."""
+    classes, lanes = sums.shape
+    group = activations.shape[0] // classes
+    parts = lanes // 64
+    for unit in range(begin, end):
+        c, t = unit // parts, 64 * (unit % parts)
+        s0, s1, s2, s3 = splat(0), splat(0), splat(0), splat(0)
+        for j in range(c * group, (c + 1) * group):
+            s0 += load(activations, lanes * j + t)
+            s1 += load(activations, lanes * j + t + LANES)
+            s2 += load(activations, lanes * j + t + 2 * LANES)
+            s3 += load(activations, lanes * j + t + 3 * LANES)
+        store(sums, 64 * unit, s0)
+        store(sums, 64 * unit + LANES, s1)
+        store(sums, 64 * unit + 2 * LANES, s2)
+        store(sums, 64 * unit + 3 * LANES, s3)
+
+
+@inlined
+def weighted_row(above, row, outputs, other, linear, product):
+    """Sixteen lanes of a reader's gradient times its derivative, linear in the reader's other input."""
+    return load(above, row) * (linear + product * load(outputs, other))
+
+
+@inlined
+def add_products(sums, g, inputs, row_a, row_b):
+    """Adds sixteen lanes of an output's gradient to its sums: alone, times a, times b, times a b."""
+    a, b = load(inputs, row_a), load(inputs, row_b)
+    s, sa, sb, sab = sums
+    ga = g * a
+    return s + g, sa + ga, sb + g * b, sab + ga * b
+
+
+@kernel
+def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first, second, sums):
+    """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums, alone and times a, b, ab."""
+    classes, lanes = class_gradient.shape
+    group = first.size // classes
+    for j in range(start, stop):
+        products = (splat(0), splat(0), splat(0), splat(0))
+        for t in range(0, lanes, LANES):
+            g = load(class_gradient, (j // group) * lanes + t)
+            products = add_products(products, g, inputs, lanes * at(first, j) + t, lanes * at(second, j) + t)
+        store_totals(sums, 4 * (j - start), *products)
+
+
+@kernel
+def products_of_hidden(
+    coefficients, start, stop, above, group, pointers, edges, others, grad_factor, outputs, gradients, keep, inputs,
+    first, second, sums,
+):  # fmt: skip
+    """As products_of_outputs for a hidden layer; writes its rows of gradients too, if a layer below
+    is to `keep` and read them. coefficients: of its readers.
+
+    Bound by those random rows, as numba_packed.cell_sums_of_hidden is.
+    """
+    lanes = gradients.shape[1]
+    far = above.size > CACHED
+    for j in range(start, stop):
+        first_edge, last_edge = at(pointers, j), at(pointers, j + 1)
+        if far:
+            for e in range(first_edge + AHEAD, min(last_edge + AHEAD, edges.size)):
+                prefetch(above, (at(edges, e) >> 1) * lanes, lanes)
+                prefetch(outputs, at(others, e) * lanes, lanes)
+        products = (splat(0), splat(0), splat(0), splat(0))
+        for t in range(0, lanes, 4 * LANES):
+            g0, g1, g2, g3 = splat(0), splat(0), splat(0), splat(0)
+            for e in range(first_edge, last_edge):
+                edge = at(edges, e)
+                reader = edge >> 1
+                linear = at(coefficients, 4 * reader + 1 + (edge & 1)) * grad_factor
+                product = at(coefficients, 4 * reader + 3) * grad_factor
+                row = (reader if group == 1 else reader // group) * lanes + t
+                other = at(others, e) * lanes + t
+                g0 += weighted_row(above, row, outputs, other, linear, product)
+                g1 += weighted_row(above, row + LANES, outputs, other + LANES, linear, product)
+                g2 += weighted_row(above, row + 2 * LANES, outputs, other + 2 * LANES, linear, product)
+                g3 += weighted_row(above, row + 3 * LANES, outputs, other + 3 * LANES, linear, product)
+            g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
+            g2, g3 = rounded(gradients, g2), rounded(gradients, g3)
+            if keep:
+                row = lanes * j + t
+                store(gradients, row, g0)
+                store(gradients, row + LANES, g1)
+                store(gradients, row + 2 * LANES, g2)
+                store(gradients, row + 3 * LANES, g3)
+            a, b = lanes * at(first, j) + t, lanes * at(second, j) + t
+            products = add_products(products, g0, inputs, a, b)
+            products = add_products(products, g1, inputs, a + LANES, b + LANES)
+            products = add_products(products, g2, inputs, a + 2 * LANES, b + 2 * LANES)
+            products = add_products(products, g3, inputs, a + 3 * LANES, b + 3 * LANES)
+        store_totals(sums, 4 * (j - start), *products)

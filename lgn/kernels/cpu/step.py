@@ -1,0 +1,148 @@
+"""One training step on one or more threads, in one call: a small network pays for no Python between its layers.
+
+The packed and the soft path differ in their parts alone. `state` is gates (depth, width) uint8 in the packed path and
+coefficients (depth, width, 4) float32 in the soft one; activations are uint64 words or float32 lanes to match.
+"""
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from lgn.kernels.cpu import packed, soft
+from lgn.kernels.cpu.lanes import kernel
+from lgn.kernels.cpu.memory import flush_denormals, restore_mode
+from lgn.kernels.cpu.neuron import CHUNK, loss_and_gradient, update_neurons, write_gradients
+from lgn.kernels.cpu.threads import meet, share
+
+f32 = np.float32
+
+
+def _by_state(of_gates, of_coefficients):
+    """A kernel of both paths under one name: the type of its first argument, the state, decides at compile time."""
+
+    def part(state, *arguments):
+        raise NotImplementedError
+
+    @overload(part, strict=False)
+    def choose(state, *arguments):
+        chosen = of_gates if state.dtype == types.uint8 else of_coefficients
+        return lambda state, *arguments: chosen(state, *arguments)
+
+    return part
+
+
+prepare = _by_state(packed.sample_gates, soft.mix_coefficients)
+evaluate_layer = _by_state(packed.evaluate_gates, soft.evaluate_mixtures)
+class_sums = _by_state(packed.class_counts, soft.class_sums)
+sums_of_outputs = _by_state(packed.cell_sums_of_outputs, soft.products_of_outputs)
+sums_of_hidden = _by_state(packed.cell_sums_of_hidden, soft.products_of_hidden)
+
+
+@kernel
+def prepare_state(state, records, seed, step, noise, inverse_temperature):
+    """Gates or coefficients of every neuron for one step; without noise, the argmax gates or the soft network."""
+    mode = flush_denormals()
+    prepare(state, records, 0, state.shape[1], seed, step, noise, inverse_temperature)
+    restore_mode(mode)
+
+
+@kernel
+def forward(
+    thread, threads, meeting, state, records, first, second, inputs, outputs, sums, seed, step, noise,
+    inverse_temperature,
+):  # fmt: skip
+    """One thread's part of sampling and the forward pass. outputs (depth, width, ...), sums (classes, lanes)."""
+    depth, width = state.shape[:2]
+    begin, end = share(width, thread, threads)
+    mode = flush_denormals()
+    prepare(state, records, begin, end, seed, step, noise, inverse_temperature)
+    for layer in range(depth):
+        source = inputs if layer == 0 else outputs[layer - 1]
+        evaluate_layer(state[layer], begin, end, first[layer], second[layer], source, outputs[layer])
+        meet(meeting, threads)
+    begin, end = share(sums.size // 64, thread, threads)
+    class_sums(state[depth - 1], begin, end, outputs[depth - 1], sums)
+    meet(meeting, threads)
+    restore_mode(mode)
+
+
+@kernel
+def backward(
+    thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs, class_gradient,
+    gradients, inverse_temperature, grad_factor, logit_gradients, step_size, square_scale, epsilon,
+):  # fmt: skip
+    """One thread's part of the backward pass of the latest forward.
+
+    Each chunk of neurons goes through Adam at once, or, where logit_gradients (depth, width, 16) is not empty, leaves
+    its gradients there and its logits as they are. gradients (2, width, lanes) float32 or bfloat16: two layers in turn.
+    """
+    depth, width = state.shape[:2]
+    group = width // class_gradient.shape[0]
+    begin, end = share(width, thread, threads)
+    mode = flush_denormals()
+    sums = np.empty((CHUNK, 4), np.float32)
+    for layer in range(depth - 1, -1, -1):
+        source = inputs if layer == 0 else outputs[layer - 1]
+        ours, above = gradients[layer & 1], gradients[(layer + 1) & 1]
+        for start in range(begin, end, CHUNK):
+            stop = min(start + CHUNK, end)
+            if layer == depth - 1:
+                sums_of_outputs(
+                    state[layer], start, stop, class_gradient, source, first[layer], second[layer], sums
+                )
+            elif layer == depth - 2:
+                sums_of_hidden(
+                    state[layer + 1], start, stop, class_gradient, group, pointers[layer + 1], edges[layer + 1],
+                    others[layer + 1], grad_factor, outputs[layer], ours, layer > 0, source, first[layer],
+                    second[layer], sums,
+                )  # fmt: skip
+            else:
+                sums_of_hidden(
+                    state[layer + 1], start, stop, above, 1, pointers[layer + 1], edges[layer + 1],
+                    others[layer + 1], grad_factor, outputs[layer], ours, layer > 0, source, first[layer],
+                    second[layer], sums,
+                )  # fmt: skip
+            from_, to = layer * width + start, layer * width + stop
+            if logit_gradients.size:
+                write_gradients(records, from_, to, sums, inverse_temperature, logit_gradients)
+            else:
+                update_neurons(
+                    records, from_, to, sums, inverse_temperature, step_size, square_scale, epsilon
+                )
+        meet(meeting, threads)
+    restore_mode(mode)
+
+
+@kernel
+def train_step(
+    thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs, labels, sums,
+    class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature, gradient_scale,
+    step_size, square_scale, epsilon,
+):  # fmt: skip
+    """One thread's part of sampling, forward, loss, backward and Adam; thread 0 returns the loss."""
+    forward(
+        thread, threads, meeting, state, records, first, second, inputs, outputs, sums, seed, step, noise,
+        inverse_temperature,
+    )  # fmt: skip
+    loss = 0.0
+    if thread == 0:
+        loss = loss_and_gradient(sums, labels, group_temperature, gradient_scale, class_gradient)
+    meet(meeting, threads)
+    backward(
+        thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs,
+        class_gradient, gradients, inverse_temperature, grad_factor, np.empty((0, 0, 0), np.float32), step_size,
+        square_scale, epsilon,
+    )  # fmt: skip
+    return loss
+
+
+@kernel
+def evaluate_network(state, first, second, inputs, outputs, sums):
+    """Class sums of encoded inputs. outputs (2, width, ...): two layers in turn."""
+    depth, width = state.shape[:2]
+    mode = flush_denormals()
+    for layer in range(depth):
+        source = inputs if layer == 0 else outputs[(layer - 1) & 1]
+        evaluate_layer(state[layer], 0, width, first[layer], second[layer], source, outputs[layer & 1])
+    class_sums(state[depth - 1], 0, sums.size // 64, outputs[(depth - 1) & 1], sums)
+    restore_mode(mode)

@@ -1,0 +1,320 @@
+"""The typed model of a run: everything that decides its outcome is a field of Run and nothing else is."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lgn.data.catalog import DATASETS, DatasetInfo
+from lgn.data.files import info_if_there
+from lgn.data.own import is_own, own_label, read_own
+from lgn.methods import Estimator, OptimizerSettings, method_name
+from lgn.validation import shown, validated
+from lgn.whole_numbers import whole_values
+
+MOST_IMAGES = 10**9
+"""More than any data set has; without a bound, a number of any length would go on into ids and files."""
+
+
+class Run(BaseModel):
+    """One training: a point of the design. A default is part of a run's meaning: changing one changes results."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    dataset: Annotated[
+        str,
+        Field(
+            description="data set to train on, or the path of a file of one's own (docs/data.md)",
+            json_schema_extra={"examples": [*DATASETS, "path of a .npz or .csv file"]},
+        ),
+    ]
+    thresholds: Annotated[int, Field(ge=1, le=255, description="thermometer bits a channel value")]
+    threshold_placement: Annotated[
+        Literal["uniform", "quantile"],
+        Field(
+            description="equally spaced over the value range, or at quantiles of the training images' positive values"
+        ),
+    ] = "uniform"
+    validation_share: Annotated[
+        float,
+        Field(
+            ge=0, le=0.5, description="share of the training images held out, the same ones for every seed"
+        ),
+    ] = 0.1
+    depth: Annotated[int, Field(ge=1, le=1000, description="number of layers")]
+    width: Annotated[
+        int, Field(ge=2, le=2**27, description="neurons a layer; a multiple of the number of classes")
+    ]
+    wiring: Annotated[
+        Literal["random", "unique"],
+        Field(
+            description="who reads whom: every input about equally often, or no pair twice and near pairs first"
+        ),
+    ] = "random"
+    init: Annotated[
+        Literal["gaussian", "residual"],
+        Field(
+            description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on"
+        ),
+    ] = "gaussian"
+    init_scale: Annotated[
+        float, Field(ge=0, le=1000, description="standard deviation of the initial logits")
+    ] = 1.0
+    init_bias: Annotated[
+        float, Field(ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit")
+    ] = 0.0
+    noise: Annotated[
+        Literal["none", "gumbel", "gaussian", "logistic", "uniform"],
+        Field(description="noise on the logits in training, all of variance pi^2/6"),
+    ]
+    temperature: Annotated[
+        float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
+    ]
+    final_temperature: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="temperature at the last iteration, reached geometrically; null: constant",
+        ),
+    ] = None
+    straight_through: Annotated[
+        bool,
+        Field(
+            description="forward with the argmax gate, gradient of the soft weights (on) or soft weights in both (off)"
+        ),
+    ]
+    grad_factor: Annotated[
+        float, Field(gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)")
+    ] = 1.0
+    gradient_dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(
+            description="what gradients between layers are rounded to; bfloat16 halves their memory traffic"
+        ),
+    ] = "float32"
+    group_temperature: Annotated[
+        float,
+        Field(
+            gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
+        ),
+    ]
+    optimizer: Annotated[
+        Literal["adam", "adam_inside", "sgd"],
+        Field(description="Adam with torch's betas, the same with epsilon inside the root, or plain descent"),
+    ] = "adam"
+    epsilon: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Adam's epsilon, below which a gradient's size shortens its step (1e-8: torch's)",
+        ),
+    ] = 1e-8
+    loss_scale: Annotated[
+        float,
+        Field(
+            ge=1e-12,
+            le=1e12,
+            description="factor on the loss that is differentiated, not on the one recorded",
+        ),
+    ] = 1.0
+    learning_rate: Annotated[float, Field(gt=0, le=1e6, description="learning rate of the optimizer")] = 0.01
+    batch_size: Annotated[int, Field(ge=1, le=2**20, description="images a training step")] = 128
+    training_labels: Annotated[
+        Literal["given", "shuffled", "redrawn"],
+        Field(
+            description="those of the data; as controls: dealt anew among the images once, or drawn at every step"
+        ),
+    ] = "given"
+    iterations: Annotated[int, Field(ge=1, le=10**9, description="training steps, at most")]
+    time_budget_seconds: Annotated[
+        float | None, Field(gt=0, description="training seconds after which the run ends early, or null")
+    ] = None
+    evaluations: Annotated[
+        int,
+        Field(
+            ge=2, le=10**5, description="rows of history aimed at: half evenly, half logarithmically spaced"
+        ),
+    ] = 80
+    train_evaluation_images: Annotated[
+        int, Field(ge=1, description="training images, at most, that train accuracy is measured on")
+    ] = 10_000
+    test_evaluation_images: Annotated[
+        int | None,
+        Field(
+            ge=1, description="test images, at most, that rows of history before the last measure; null: all"
+        ),
+    ] = None
+    seed: Annotated[
+        int,
+        Field(
+            ge=0,
+            lt=2**63,
+            description="decides wiring, logits, noise and data order through separate streams",
+        ),
+    ]
+    file_sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="of one's own file, which must have it; null: that of the file as it is now",
+        ),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identified(cls, settings: Any):
+        """A file of one's own as it is now is part of what the run is."""
+        if (
+            isinstance(settings, dict)
+            and settings.get("file_sha256") is None
+            and is_own(settings.get("dataset"))
+        ):
+            return settings | {"file_sha256": read_own(settings["dataset"]).sha256}
+        return settings
+
+    @field_validator("dataset")
+    @classmethod
+    def _known(cls, dataset: str) -> str:
+        if dataset not in DATASETS and not is_own(dataset):
+            allowed = ", ".join(map(repr, DATASETS))
+            raise ValueError(
+                f"dataset: {shown(dataset)} is not allowed; allowed: {allowed} or the path of a .npz or .csv file"
+            )
+        return dataset
+
+    _whole = model_validator(mode="before")(whole_values)
+
+    @model_validator(mode="after")
+    def _fits(self):
+        if self.file_sha256 is not None and not is_own(self.dataset):
+            raise ValueError(f"file_sha256: is given with {self.dataset}; allowed: with a .npz or .csv file")
+        # A record is as good as ever where the file of its data is not, or is another by now.
+        if info := info_if_there(self.dataset, self.file_sha256):
+            self._fits_data(info)
+        if self.init == "gaussian" and self.init_bias:
+            raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
+        if self.epsilon < 1e-30:
+            raise ValueError(f"epsilon: {self.epsilon:g} is not allowed; allowed: 1e-30 to 1")
+        if self.optimizer == "sgd" and self.epsilon != 1e-8:
+            raise ValueError(
+                f"epsilon: {self.epsilon:g} with optimizer sgd, which has none; allowed: to leave it out"
+            )
+        if self.evaluations > self.iterations + 1:
+            raise ValueError(
+                f"evaluations: {shown(self.evaluations)}; allowed: at most iterations + 1 = {self.iterations + 1}"
+            )
+        if self.train_evaluation_images > MOST_IMAGES:
+            raise ValueError(
+                f"train_evaluation_images: {shown(self.train_evaluation_images)}; allowed: 1 to {MOST_IMAGES}"
+            )
+        return self
+
+    def _fits_data(self, info: DatasetInfo) -> None:
+        inputs = info.inputs(self.thresholds)
+        most = info.max_value if info.thermometers else 1
+        if self.thresholds > most:
+            held = (
+                f"whose values go up to {most}"
+                if info.thermometers
+                else "which has no column of numbers to encode"
+            )
+            raise ValueError(f"thresholds: {self.thresholds} on {self.dataset}, {held}; allowed: 1 to {most}")
+        if self.width % info.classes:
+            raise ValueError(
+                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
+                f"allowed: multiples of {info.classes}"
+            )
+        if self.wiring == "unique":
+            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
+                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
+                if not low <= self.width <= high:
+                    raise ValueError(
+                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
+                    )
+
+    @property
+    def method(self) -> str:
+        return method_name(self.noise, self.straight_through)
+
+    @property
+    def estimator(self) -> Estimator:
+        return Estimator(
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype
+        )
+
+    @property
+    def optimizer_settings(self) -> OptimizerSettings:
+        return OptimizerSettings(self.learning_rate, self.optimizer, self.epsilon, self.loss_scale)
+
+    @property
+    def hash(self) -> str:
+        """Ten hex digits of everything that decides the outcome.
+
+        Fields at their default are left out, so that a field added later does not rename the runs there are. Of a file
+        of one's own name and digest count, not the folder.
+        """
+        stated = self.model_dump(exclude_defaults=True)
+        if is_own(self.dataset):
+            stated["dataset"] = Path(self.dataset).name
+        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:10]
+
+    @property
+    def dataset_label(self) -> str:
+        """The data set in names of runs and files."""
+        return own_label(self.dataset, self.file_sha256) if is_own(self.dataset) else self.dataset
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The readable parts of the run's id, in order."""
+        shown = {
+            "dataset": self.dataset_label,
+            "method": self.method,
+            "depth": self.depth,
+            "width": self.width,
+        }
+        shown |= {"temperature": f"{self.temperature:g}", "seed": self.seed, "hash": self.hash}
+        return {name: str(value) for name, value in shown.items()}
+
+    @property
+    def run_id(self) -> str:
+        """dataset~digits_method~glgn_..._hash~1a2b3c4d5e: readable, globbable, unique."""
+        return "_".join(f"{name}~{value}" for name, value in self.labels.items())
+
+
+class Execution(BaseModel):
+    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: Annotated[
+        Literal["auto", "torch", "numba", "triton"],
+        Field(description="training kernels; auto: numba on a CPU, triton on a GPU"),
+    ] = "auto"
+    device: Annotated[
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    ] = "auto"
+    threads: Annotated[
+        int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    ] = 1
+    snapshots: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1000,
+            description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+        ),
+    ] = 0
+
+
+def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
+    """A validated Run. Raises LgnError naming `where`, the key, its value and what is allowed."""
+    return validated(Run, settings, where)
+
+
+def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:
+    """A validated Execution. Raises LgnError as parse_run does."""
+    return validated(Execution, settings, where)

@@ -1,0 +1,61 @@
+"""Which gates are chosen by layer and class (paper, App. C; the exact weighting is our reading)."""
+
+import numpy as np
+
+from lgn.data.encoding import encode
+from lgn.gates import GATES, NAMES
+from lgn.network import LogicNetwork
+from probes.common import Row, Splits
+
+BLOCK_BYTES = 2**25
+"""Bits of a layer, a byte each, that are evaluated together."""
+
+
+def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[Row]:
+    """Rows layer (from 1), class, gate (its name), neurons, weight: 16 for each layer and class.
+
+    Classes are those with images in the split. A neuron counts for its argmax gate, with the share of the class's
+    images for which the discrete network makes it 1: weight is the sum over the layer's neurons of that gate, neurons
+    their number.
+    """
+    pixels, labels = splits[split]
+    gates = np.stack([logits.detach().argmax(-1).cpu().numpy() for logits in network.logits])
+    shares = firing_shares(network, gates, thresholds, pixels, labels)
+    rows = []
+    for layer in range(network.depth):
+        neurons = np.bincount(gates[layer], minlength=GATES)
+        for label in np.unique(labels):
+            weights = np.bincount(gates[layer], weights=shares[layer, label], minlength=GATES)
+            rows += [
+                {
+                    "layer": layer + 1,
+                    "class": int(label),
+                    "gate": NAMES[gate],
+                    "neurons": int(neurons[gate]),
+                    "weight": float(weights[gate]),
+                }
+                for gate in range(GATES)
+            ]
+    return rows
+
+
+def firing_shares(
+    network: LogicNetwork, gates: np.ndarray, thresholds: np.ndarray, pixels: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """(depth, classes, width) float64: share of each class's images for which a neuron of gates (depth, width) is 1.
+
+    NaN for a class without images.
+    """
+    wiring = [network.wiring(layer).cpu().numpy() for layer in range(network.depth)]
+    # By gate k, inputs a and b read bit 3 - 2a - b of k: the truth table, from the high bit down.
+    codes = gates.astype(np.uint8)[:, :, None]
+    counts = np.zeros((network.depth, network.classes, network.width))
+    size = max(1, BLOCK_BYTES // max(network.inputs, network.width))
+    for start in range(0, len(labels), size):
+        x = encode(pixels[start : start + size], thresholds).T.astype(np.uint8)
+        members = np.eye(network.classes, dtype=np.float32)[labels[start : start + size]]
+        for layer, (first, second) in enumerate(wiring):
+            x = (codes[layer] >> (3 - 2 * x[first] - x[second])) & 1
+            counts[layer] += (x.astype(np.float32) @ members).T
+    with np.errstate(invalid="ignore"):
+        return counts / np.bincount(labels, minlength=network.classes)[:, None]

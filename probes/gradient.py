@@ -1,0 +1,182 @@
+"""The gradient that a net starts with, layer by layer, beside Adam's epsilon: before any training, whatever its size.
+
+Where a logit's gradient is far below epsilon, Adam's step is learning_rate * gradient / epsilon and no longer the
+learning rate (lgn.methods.OptimizerSettings).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lgn.batches import Batches
+from lgn.controls import batch_labels, training_labels
+from lgn.errors import LgnError
+from lgn.kernels import make_engine
+from lgn.memory import require_memory
+from lgn.methods import METHODS, OptimizerSettings, method_label, spell_out_method
+from lgn.network import LogicNetwork
+from lgn.run import Run, parse_run
+from lgn.training import build_network, read_data
+from probes.common import Row
+
+LARGEST = 60
+"""The largest gradient of a score is brought to about two to this: room in float32 for what grows from layer to layer
+and, fivefold smaller a layer, for some 60 layers of a DLGN."""
+
+SMALLEST = 2.0**-110
+"""A layer's gradient_rms below this, so multiplied, is not trusted: float32's smallest normal number is 2**-126."""
+
+LEFT_OUT = {"noise": "none", "straight_through": False, "temperature": 1.0, "iterations": 10**9}
+"""What settings need not say: the probe takes each method's own, and does not train."""
+
+
+def parse_net(settings: dict[str, object], where: str) -> Run:
+    """The run of settings that may leave out method and iterations. Raises LgnError as parse_run."""
+    return parse_run(LEFT_OUT | spell_out_method(settings, where), where)
+
+
+def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) -> list[Row]:
+    """Rows of `measure` for a run's net before training, on the batch of its first step, by method.
+
+    The run's noise and straight_through are not looked at; its temperature is that of methods which leave it open.
+    Rows begin with method and temperature. Raises LgnError for missing data, too little memory, an optimizer without
+    epsilon, and as `measure`.
+    """
+    if run.optimizer == "sgd":
+        raise LgnError("optimizer: sgd has no epsilon; allowed: adam, adam_inside")
+    require_memory([run.model_copy(update={"straight_through": False})], "numba", "cpu")
+    dataset, thresholds = read_data(run, data_dir)
+    network = build_network(run, thresholds.size)
+    batch = Batches(len(dataset.train.labels), run.batch_size, run.seed)[0]
+    told = training_labels(run, dataset.train.labels)[batch]
+    labels = batch_labels(run, told, 0, network.classes)
+    rows = []
+    for method in methods:
+        network.estimator = replace(run.estimator, **{"temperature": run.temperature} | METHODS[method])
+        first = {"method": method, "temperature": network.estimator.temperature}
+        measured = measure(network, thresholds, dataset.train.images[batch], labels, run.optimizer_settings)
+        rows += [first | row for row in measured]
+    return rows
+
+
+def measure(
+    network: LogicNetwork,
+    thresholds: np.ndarray,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    settings: OptimizerSettings,
+) -> list[Row]:
+    """Rows layer (from 1), gradient_rms, epsilon, ratio (gradient_rms / epsilon), below_epsilon_share.
+
+    The gradient is that of loss_scale times the mean cross-entropy of a batch, pixels (batch, pixels) uint8 and labels
+    (batch,) int64, in train mode under the noise of network.iteration. gradient_rms: its root mean square over the
+    layer's logits; below_epsilon_share: the share of logits whose own is below epsilon in size. The logits keep their
+    values and move to memory of an engine's. Raises LgnError where a layer's gradient leaves float32's range.
+    """
+    gradients, factor = logit_gradients(network, thresholds, pixels, labels)
+    rows = []
+    for layer, gradient in enumerate(gradients, start=1):
+        sizes = gradient.double().abs()
+        multiplied = float(sizes.square().mean().sqrt())
+        # Where a gate passes its input's gradient whole or not at all, zero may be the truth.
+        vanished = multiplied < SMALLEST and (multiplied > 0 or not network.estimator.straight_through)
+        if vanished or not math.isfinite(multiplied):
+            raise LgnError(
+                f"depth: {network.depth} with grad_factor {network.estimator.grad_factor:g}: the gradient leaves "
+                f"float32's range in layer {layer}; allowed: fewer layers, or another grad_factor"
+            )
+        rms = multiplied / factor * settings.loss_scale
+        below = sizes / factor * settings.loss_scale < settings.epsilon
+        rows.append(
+            {
+                "layer": layer,
+                "gradient_rms": rms,
+                "epsilon": settings.epsilon,
+                "ratio": rms / settings.epsilon,
+                "below_epsilon_share": float(below.double().mean()),
+            }
+        )
+    return rows
+
+
+@torch.no_grad()
+def logit_gradients(
+    network: LogicNetwork, thresholds: np.ndarray, pixels: np.ndarray, labels: np.ndarray
+) -> tuple[list[torch.Tensor], float]:
+    """Each layer's (width, 16) float32 gradient of a batch's mean cross-entropy, times the power of two that follows.
+
+    The factor keeps gradients of deep layers from being flushed to zero; dividing by it in float64 is exact.
+    """
+    engine = make_engine(network, thresholds, OptimizerSettings(0.0), "numba", "cpu")
+    scores = engine.forward(pixels, int(network.iteration)).double()
+    truth = torch.nn.functional.one_hot(torch.from_numpy(labels), network.classes)
+    change = (torch.softmax(scores, 1) - truth) / len(labels)
+    factor = 2.0 ** (LARGEST - math.frexp(float(change.abs().max()))[1])
+    return engine.backward((change * factor).float()), factor
+
+
+def predictions(rows: list[Row], learning_rate: float) -> list[str]:
+    """A sentence a method of `probe_methods`: which layers start below epsilon, and Adam's first steps there."""
+    sentences = []
+    for method, several in groupby(rows, lambda row: row["method"]):
+        layers = list(several)
+        below = [row for row in layers if row["ratio"] < 1]
+        name, epsilon = method_label(method), f"epsilon = {layers[0]['epsilon']:g}"
+        steps = [learning_rate * row["ratio"] for row in below]
+        sentences.append(
+            f"{name}: layers {_ranges([row['layer'] for row in below])} of {len(layers)} start below {epsilon}: Adam's "
+            f"first steps there are about learning_rate * ratio, {min(steps):.2g} to {max(steps):.2g}, instead of "
+            f"{learning_rate:g}"
+            if below
+            else f"{name}: no layer starts below {epsilon}"
+        )
+    return sentences
+
+
+def _ranges(numbers: list[int]) -> str:
+    """1 to 3, 5 for [1, 2, 3, 5]."""
+    runs = [list(run) for _, run in groupby(numbers, lambda n: n - numbers.index(n))]
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def probe_like(run: Run, other: Run, data_dir: Path) -> list[Row]:
+    """Which epsilon gives DLGN in a run's net the ratios that it has in another's? Rows of `same_ratio`.
+
+    Raises LgnError for nets of unlike depth, and as `probe_methods`.
+    """
+    if run.depth != other.depth:
+        raise LgnError(
+            f"depth: {other.depth} of the net to be like; allowed: {run.depth}, as of the net probed"
+        )
+    return same_ratio(*(probe_methods(each, data_dir, ["dlgn"]) for each in (run, other)))
+
+
+def same_ratio(rows: list[Row], others: list[Row]) -> list[Row]:
+    """Rows layer, gradient_rms, other_gradient_rms, other_epsilon, epsilon_for_same_ratio, from two nets' rows.
+
+    epsilon_for_same_ratio = other_epsilon * gradient_rms / other_gradient_rms.
+    """
+    return [
+        {
+            "layer": row["layer"],
+            "gradient_rms": row["gradient_rms"],
+            "other_gradient_rms": other["gradient_rms"],
+            "other_epsilon": other["epsilon"],
+            "epsilon_for_same_ratio": other["epsilon"] * row["gradient_rms"] / other["gradient_rms"],
+        }
+        for row, other in zip(rows, others, strict=True)
+    ]
+
+
+def median_epsilon(rows: list[Row]) -> str:
+    """A sentence on rows of `same_ratio`: the median over layers, and between what the layers lie."""
+    epsilons = [row["epsilon_for_same_ratio"] for row in rows]
+    return (
+        f"DLGN: epsilon = {np.median(epsilons):.3g} gives the same ratio in the median layer; "
+        f"{min(epsilons):.3g} to {max(epsilons):.3g} by layer"
+    )

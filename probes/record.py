@@ -1,0 +1,113 @@
+"""The probes of a stored record, each at the extent that suits a network of a few thousand gates."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from lgn.errors import LgnError
+from lgn.network import LogicNetwork
+from lgn.records import read_snapshots
+from lgn.training import Trained, build_network, estimator_at, restore
+from probes import class_gates, hessian, lemma, perturbation, surface
+from probes.common import Row, Splits, copy_network, set_logits
+
+LEMMA_TEMPERATURES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""From those that people train with to those at which the expansion must hold."""
+
+TRAINING = {"split": "train", "images": 100}
+TESTING = {"split": "test", "images": 10_000}
+PLANE_IMAGES = 2_000
+EXACT_WIDTH = 4_000
+"""Up to here: the exact trace takes depth * width^2 numbers an image."""
+
+PAPER_VECTORS = 200
+"""Rademacher vectors of the paper's Fig. 7."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How one probe measures a network, and when: at "end" of training, at its "ends", or at "all" snapshots too."""
+
+    measure: Callable[..., list[Row]]
+    moments: str = "end"
+
+
+def _hessians(network: LogicNetwork, splits: Splits, thresholds) -> list[Row]:
+    """The trace of the training loss and of the noise-averaged one, at the network's own temperature.
+
+    The first as the paper estimates it, by as many of its vectors as 5% of error take, and exactly where that is no
+    matter of hours.
+    """
+    measure = partial(
+        hessian.run, network, splits, thresholds, **TRAINING, temperatures=[network.estimator.temperature]
+    )
+    exact = measure() if network.width <= EXACT_WIDTH else []
+    estimated = measure(estimator="hutchinson", relative_error=0.05, max_samples=PAPER_VECTORS)
+    averaged = measure(estimator="per_image", noise="gumbel", relative_error=0.1, max_samples=40)
+    return exact + estimated + averaged
+
+
+def _plane(network: LogicNetwork, splits: Splits, thresholds) -> list[Row]:
+    return surface.run_plane(
+        network, splits, thresholds, split="test", images=PLANE_IMAGES, extent=1.0, points=21
+    )
+
+
+PROBES: dict[str, Probe] = {
+    "hessian": Probe(_hessians, "all"),
+    "lemma": Probe(partial(lemma.run, **TRAINING, temperatures=LEMMA_TEMPERATURES, draws=60), "ends"),
+    "plane": Probe(_plane),
+    "noise": Probe(
+        partial(perturbation.run_noise, **TESTING, scales=(0.3, 1.0, 2.0, 3.0, 5.0, 10.0), draws=5)
+    ),
+    "layers": Probe(partial(perturbation.run_layers, **TESTING)),
+    "class_gates": Probe(partial(class_gates.run, split="test")),
+}
+"""Those that measure one network; the line, which joins two, is apart."""
+
+
+def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None = None) -> list[Row]:
+    """Rows of a probe of a record's weights, each with the iteration they are of.
+
+    probe: one of PROBES; or line, from the weights of `other` (position 0) to the record's (1), whose rows have
+    other_run_id too. Raises LgnError for an unknown probe, a damaged record, or networks that no line joins.
+    """
+    if probe == "line" and other is not None:
+        return _line(restore(directory, data_dir), restore(other, data_dir))
+    if probe not in PROBES or other is not None:
+        raise LgnError(
+            f"probe: {probe!r} of {'one record' if other is None else 'two records'} is unknown; "
+            f"allowed: {', '.join(PROBES)} of one, line of two; gradient before training"
+        )
+    trained = restore(directory, data_dir)
+    return [
+        {"iteration": iteration} | row
+        for iteration, network in _networks(trained, directory, PROBES[probe].moments)
+        for row in PROBES[probe].measure(network, trained.splits, trained.thresholds)
+    ]
+
+
+def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple[int, LogicNetwork]]:
+    """(iteration, network) at the moments asked for, in order."""
+    if moments == "all":
+        network, snapshots = copy_network(trained.network), read_snapshots(directory)
+        for iteration, logits in snapshots.items():
+            set_logits(network, list(logits))
+            network.estimator = estimator_at(trained.run, iteration)
+            yield iteration, network
+    if moments == "ends" or (moments == "all" and not snapshots):
+        yield 0, build_network(trained.run, trained.network.inputs)
+    yield int(trained.network.iteration), trained.network
+
+
+def _line(trained: Trained, other: Trained) -> list[Row]:
+    if other.run.dataset_label != trained.run.dataset_label:
+        raise LgnError(
+            f"dataset: {other.run.dataset} at the line's other end; allowed: {trained.run.dataset}, the record's"
+        )
+    rows = surface.run_line(
+        other.network, trained.network, trained.splits, trained.thresholds, split="test", images=PLANE_IMAGES, points=41
+    )  # fmt: skip
+    common = {"iteration": int(trained.network.iteration), "other_run_id": other.run.run_id}
+    return [common | row for row in rows]

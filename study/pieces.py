@@ -1,0 +1,49 @@
+"""A preset trained run after run in pieces of limited time, each going on where the one before was stopped."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lgn.finished import record_of
+from lgn.progress import Progress
+from lgn.run import Run
+from lgn.stopping import StopRequest
+from lgn.training import train
+from study.preset import Preset, expand
+
+
+def remaining(preset: Preset, runs: Path) -> list[Run]:
+    """The runs without a record below `runs`: every setting's first seed, in the order of the sweeps, then the next."""
+    ordered = sorted(expand(preset), key=lambda run: _seeds(preset).index(run.seed))
+    return [run for run in ordered if not _has_record(run, runs)]
+
+
+def train_remaining(
+    preset: Preset,
+    runs: Path,
+    data_dir: Path,
+    stop: StopRequest,
+    progress: Callable[[Run], Progress],
+) -> Iterator[dict]:
+    """Trains them one after another as the preset's `execution` says; gives each run.json when it is written.
+
+    Records stand where the workflow looks for them. Raises Stopped, with a checkpoint written, when `stop` asks, and
+    LgnError where a record is of a version that trains otherwise.
+    """
+    for run in remaining(preset, runs):
+        if _has_record(run, runs):
+            continue  # Another process has trained it since.
+        bar = progress(run)
+        try:
+            yield train(run, runs / run.run_id, data_dir, preset.execution, bar, stop)
+        finally:
+            bar.close()
+
+
+def _has_record(run: Run, runs: Path) -> bool:
+    return record_of(run, runs / run.run_id) is not None
+
+
+def _seeds(preset: Preset) -> list[int]:
+    """All seeds of a preset, in the order in which they are stated."""
+    stated = [preset.seeds, *(sweep.seeds for sweep in preset.sweeps if sweep.seeds)]
+    return list(dict.fromkeys(seed for seeds in stated for seed in seeds))

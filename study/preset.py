@@ -1,0 +1,144 @@
+"""The typed model of a preset, and how it expands into runs."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from lgn.errors import LgnError
+from lgn.folders import expanded
+from lgn.methods import spell_out_method
+from lgn.run import Execution, Run, parse_run
+from lgn.validation import named, shown, validated
+from lgn.whole_numbers import whole_seeds
+from lgn.yaml_files import read_mapping
+from study.primary import check_primary, require_primary
+
+Probe = Literal["hessian", "lemma", "plane", "line", "noise", "layers", "class_gates"]
+"""Measurements of weights, see probes; named here because a preset asks for them."""
+
+
+class Sweep(BaseModel):
+    """One ablation: `set` overrides the base run, `vary` takes the product of its lists.
+
+    `method` may stand in either for (noise, straight_through, temperature), see METHODS.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    set: Annotated[dict[str, Any], Field(description="keys of the base run that this sweep overrides")] = {}
+    vary: Annotated[
+        dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")
+    ] = {}
+    seeds: Annotated[list[int] | None, Field(min_length=1, description="this sweep's own seeds")] = None
+    probes: Annotated[
+        list[Probe], Field(description="what is measured of these runs' weights when they have trained")
+    ] = []
+
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
+
+
+class Preset(BaseModel):
+    """A study: a base run, seeds and the sweeps over it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+            description="names the folders below results/ and paper_figures/",
+        ),
+    ]
+    base: Annotated[
+        dict[str, Any],
+        Field(description="keys of the run that every run shares unless a sweep says otherwise"),
+    ]
+    seeds: Annotated[list[int], Field(min_length=1, description="seeds of every sweep that states none")]
+    sweeps: Annotated[
+        list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")
+    ]
+    primary: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1000,
+            description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
+            "it runs at several beside a DLGN",
+        ),
+    ] = None
+    execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
+    data_dir: Annotated[
+        str | None, Field(min_length=1, description="folder of the data files; null: LGN_DATA, or data")
+    ] = None
+    results_dir: Annotated[str, Field(min_length=1, description="folder of the run records")] = "results"
+    figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = (
+        "paper_figures"
+    )
+
+    _whole = field_validator("seeds", mode="before")(whole_seeds)
+
+    @field_validator("data_dir", "results_dir", "figures_dir")
+    def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
+        return folder and expanded(folder, field.field_name)
+
+
+MOST_RUNS = 1_000_000
+"""Far more than a workflow can plan: a preset of more is a slip of the pen."""
+
+
+def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
+    """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
+    preset = validated(Preset, config, where)
+    runs = expand(preset, where)
+    check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
+    require_primary(preset.primary, runs, where)
+    return preset
+
+
+def read_preset(path: Path | str) -> Preset:
+    """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
+    return parse_preset(read_mapping(path), str(path))
+
+
+def expand(preset: Preset, where: str = "config") -> list[Run]:
+    """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
+    for index, sweep in enumerate(preset.sweeps):
+        for key in (key for key, values in sweep.vary.items() if not values):
+            raise LgnError(f"{where}: sweeps[{index}]: vary: {named(key)}: []; allowed: at least one value")
+        for key in sweep.set.keys() & sweep.vary.keys():
+            raise LgnError(f"{where}: sweeps[{index}]: {named(key)}: stands in set and vary; allowed: in one")
+    planned = sum(
+        math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
+        for sweep in preset.sweeps
+    )
+    if planned > MOST_RUNS:
+        raise LgnError(f"{where}: sweeps: number of runs: {shown(planned)}; allowed: at most {MOST_RUNS}")
+    runs: dict[str, Run] = {}
+    for index, sweep in enumerate(preset.sweeps):
+        for run in _sweep_runs(preset, sweep, f"{where}: sweeps[{index}]"):
+            runs.setdefault(run.hash, run)
+    return list(runs.values())
+
+
+def probed(preset: Preset) -> dict[Probe, list[Run]]:
+    """probe -> the runs of the sweeps that ask for it, each once."""
+    runs: dict[Probe, dict[str, Run]] = {}
+    for index, sweep in enumerate(preset.sweeps):
+        for run in _sweep_runs(preset, sweep, f"sweeps[{index}]") if sweep.probes else []:
+            for probe in sweep.probes:
+                runs.setdefault(probe, {}).setdefault(run.hash, run)
+    return {probe: list(several.values()) for probe, several in runs.items()}
+
+
+def _sweep_runs(preset: Preset, sweep: Sweep, place: str) -> Iterator[Run]:
+    for values in itertools.product(*sweep.vary.values()):
+        stated = sweep.set | dict(zip(sweep.vary, values, strict=True))
+        if "seed" in stated or "seed" in preset.base:
+            raise LgnError(f"{place}: seed: is not set by hand; allowed: the list `seeds`")
+        settings = preset.base | spell_out_method(stated, place, preset.base)
+        for seed in sweep.seeds or preset.seeds:
+            yield parse_run(settings | {"seed": seed}, place)

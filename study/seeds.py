@@ -1,0 +1,113 @@
+"""Runs that differ in their seeds only: together on a GPU, in turn elsewhere."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from lgn import records
+from lgn.errors import LgnError
+from lgn.finished import INSTEAD, record_of, require_same_execution
+from lgn.kernels.abilities import FUSED
+from lgn.memory import require_memory
+from lgn.run import Execution, Run
+from lgn.stopping import StopRequest
+from lgn.training import Progress, backend_of, build_network, read_data, silent, train, train_on, warm_up
+
+
+def train_seeds(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution = Execution(),
+    progress: Callable[[Run], Progress] = lambda run: silent,
+    stop: StopRequest | None = None,
+    again: bool = False,
+    keep: str | None = None,
+) -> list[dict]:
+    """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
+
+    With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
+    all; otherwise one trains after the other. Results, and `keep`, are those of train(). Runs that have a record of the
+    same training keep it, so that an interrupted call goes on; again: all train, and replace what is there. A run that
+    fails leaves the others to end; its error is raised then. Before any trains, LgnError is raised where a record is of
+    other settings, another version or another execution, or where what is to be kept was not.
+    """
+    if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
+        raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
+    left = {path: run for path, run in runs.items() if again or not _is_trained(path, run, execution, keep)}
+    if len(left) > 1 and backend_of(next(iter(left.values())), execution)[0] == "triton":
+        _train_together(left, data_dir, execution, progress, stop, keep)
+    else:
+        _train_in_turn(left, data_dir, execution, progress, stop, keep)
+    return [records.read_run(path) for path in runs]
+
+
+def _is_trained(directory: Path, run: Run, execution: Execution, keep: str | None) -> bool:
+    """Whether there is a record such as training the run now would make. Raises LgnError where there is another one."""
+    record = record_of(run, directory)
+    if record is None:
+        return False
+    require_same_execution(record, run, directory, execution)
+    if keep and not (directory / keep).exists():
+        raise LgnError(f"{directory / keep}: was not kept when this run trained; {INSTEAD}")
+    return True
+
+
+def _train_in_turn(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution,
+    progress: Callable[[Run], Progress],
+    stop: StopRequest | None,
+    keep: str | None,
+) -> None:
+    failures = []
+    for path, run in runs.items():
+        try:
+            train(run, path, data_dir, execution, progress(run), stop, keep)
+        except LgnError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _train_together(
+    runs: dict[Path, Run],
+    data_dir: Path,
+    execution: Execution,
+    progress: Callable[[Run], Progress],
+    stop: StopRequest | None,
+    keep: str | None,
+) -> None:
+    from lgn.kernels.gpu.together import gang_engines
+
+    several = list(runs.values())
+    one = several[0]
+    if one.optimizer not in FUSED:
+        raise LgnError(
+            f"optimizer: {one.optimizer} for seeds that train together; allowed: {', '.join(FUSED)}"
+        )
+    backend, device = backend_of(one, execution)
+    require_memory(several, backend, device, execution.snapshots)
+    dataset, encoder = read_data(one, data_dir)
+    warm_up(one, execution)
+    networks = [build_network(run, inputs=encoder.size) for run in several]
+    engines = gang_engines(networks, encoder, one.optimizer_settings, device)
+
+    def train_member(engine, run: Run, directory: Path) -> None:
+        try:
+            train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop, keep)
+        finally:
+            engine.leave()
+
+    with ThreadPoolExecutor(len(runs)) as threads:
+        futures = [
+            threads.submit(train_member, engine, run, directory)
+            for engine, (directory, run) in zip(engines, runs.items(), strict=True)
+        ]
+        try:
+            wait(futures)
+        except BaseException as interrupt:
+            engines[0].stop_all(interrupt)
+            raise
+    for future in futures:
+        future.result()
