@@ -352,12 +352,6 @@ def test_yaml_that_its_reader_trips_over_is_one_line(tmp_path, capsys, text, wor
     assert "x.yaml: not a readable YAML file" in printed.err and words in printed.err
 
 
-@pytest.mark.parametrize("key", ["results_dir", "figures_dir"])
-def test_a_folder_that_a_shell_or_snakemake_would_misread_is_refused(key, folder):
-    with pytest.raises(LgnError, match=f"config: {key}: .* is not allowed"):
-        parse_preset(preset(**{key: folder}))
-
-
 def test_what_is_refused_is_shown_short():
     with pytest.raises(LgnError, match="evaluations: .* is not allowed") as refused:
         parse_run(RUN | {"evaluations": 10**4000})
