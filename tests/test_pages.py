@@ -1,4 +1,4 @@
-"""Every command line that a page shows runs: in little where it would take long, dry where it installs or plans."""
+"""Every command line and Python example of a page runs: in little where it would take long, dry where it installs."""
 
 import importlib.util
 import os
@@ -20,15 +20,16 @@ PAGES = [
     for name in subprocess.run(
         ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    if "```sh" in (ROOT / name).read_text()
+    if re.search("```(sh|python)", (ROOT / name).read_text())
 ]
 
 NOT_OURS = ("source", "pip", "aws", "export")
 """First words of lines that others' pages answer for."""
 
 SHORTER = {
-    r"iterations=\d+": "iterations=20",
-    r"width=\d+": "width=50",
+    r"iterations=(\d)\d*": r"iterations=\g<1>00",
+    r"width=\d{3}\b": "width=50",
+    r"width=\d{4,}": "width=300",
     r"--seconds \d+": "--seconds 0.1",
     r"cifar10( |$)": r"digits\1",
     r"thresholds=31": "thresholds=8",
@@ -36,10 +37,9 @@ SHORTER = {
 """What makes a command short, or spares it a download."""
 
 
-def commands(page):
-    """The shell lines of a page, those that go on joined, without comments and what is piped on."""
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+def commands(text):
+    """Shell lines, those that go on joined, without comments and what is piped on."""
+    lines = text.replace("\\\n", " ").splitlines()
     found = [shlex.split(line.split(" | ")[0], comments=True) for line in lines]
     return [
         words for words in found if words and words[0] not in NOT_OURS and not any("<" in w for w in words)
@@ -54,17 +54,22 @@ def shortened(words):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_command_lines_of_a_page_run(page, tmp_path, monkeypatch):
+def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
     (tmp_path / "config").symlink_to(ROOT / "config")
     (tmp_path / "results/reference").symlink_to(ROOT / "results/reference")
     (tmp_path / "results/default").symlink_to(ROOT / "results/reference/verify")
-    for words in commands(page):
-        run(words, tmp_path)
+    names = {}
+    for language, text in re.findall(r"```(sh|python)\n(.*?)```", page.read_text(), re.DOTALL):
+        if language == "python":
+            exec(compile(text, str(page), "exec"), names)
+        else:
+            for words in commands(text):
+                run(words)
 
 
-def run(words, folder):
+def run(words):
     program, *arguments = words
     if program == "make":
         succeeds(["make", "--dry-run", "--directory", str(ROOT), *arguments])

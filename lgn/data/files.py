@@ -58,6 +58,10 @@ def find_files(dataset: str, data_dir: Path) -> list[Path]:
     """required_files, all of them there. Raises LgnError that says what is missing and how to get it."""
     files = required_files(dataset, data_dir)
     missing = [path for path in files if not path.is_file()]
+    if missing and is_own(dataset):
+        raise LgnError(
+            f"{dataset}: is no file here; allowed: the path of a .npz or .csv file, or a data set's name"
+        )
     if missing:
         others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         folders = dict.fromkeys((Path(data_dir), missing[0].parent))
