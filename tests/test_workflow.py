@@ -339,3 +339,29 @@ def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
     planned = snakemake(tmp_path / "plan", "--dry-run", "figures", "tables", preset=preset)
     assert planned.returncode == 0, planned.stdout
     assert jobs(planned.stdout)["figures"] == 1 and "train" not in jobs(planned.stdout)
+
+
+def test_without_the_package_the_workflow_says_what_to_install(tmp_path):
+    """As a module of another workflow, under a Python that lacks it: here it is hidden from the import system."""
+    (tmp_path / "Snakefile").write_text(
+        f'module lgn_bench:\n    snakefile: "{ROOT}/workflow/Snakefile"\n    config: {TINY}\nuse rule * from lgn_bench\n'
+    )
+    program = "import sys; sys.modules['analysis'] = None; from snakemake.cli import main; main(sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--dry-run", "--quiet"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr
+    assert (
+        "lgn-bench is not installed for the Python that runs Snakemake; allowed: `pip install`" in done.stdout
+    )
+
+
+def test_another_workflow_takes_this_one_as_a_module(tmp_path):
+    (tmp_path / "Snakefile").write_text(
+        f'module lgn_bench:\n    snakefile: "{ROOT}/workflow/Snakefile"\n    config: {TINY}\nuse rule * from lgn_bench\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "runs", "--dry-run"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert jobs(done.stdout + done.stderr)["train"] == 4
