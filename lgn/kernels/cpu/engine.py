@@ -23,8 +23,8 @@ from lgn.kernels.frozen import Frozen, require_shared
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
-WORD = 64
-"""Images a machine word; float rows are padded to it too. The padding's gradients are 0."""
+PADDED = {True: 64, False: 32}
+"""Images that a row is a multiple of: packed the bits of a word, soft two vectors. The padding's gradients are 0."""
 
 EVALUATION_IMAGES = {True: 1024, False: 64}
 """Images an evaluation block, packed and soft: two layers of activations stay in cache."""
@@ -75,7 +75,7 @@ class NumbaEngine:
         self.readers = _readers(self.first, self.second)
         self.gates = np.zeros((depth, width), np.uint8)
         self.coefficients = _zeros((depth, width, 4))
-        # By the number of words of a batch, and what decides their dtypes.
+        # By the lanes of a batch, and what decides their dtypes.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
         self.loss_sum, self.loss_count = 0.0, 0
@@ -112,7 +112,7 @@ class NumbaEngine:
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
         network, estimator = self.network, self.network.estimator
-        buffers = self.buffers[_words(len(gradient)), estimator.straight_through]
+        buffers = self.buffers[_lanes(len(gradient), estimator.straight_through), estimator.straight_through]
         class_gradient, gradients = self._gradients(len(gradient))
         class_gradient[:, : len(gradient)] = gradient.numpy().T / f32(network.group_temperature)
         class_gradient[:, len(gradient) :] = 0
@@ -146,10 +146,10 @@ class NumbaEngine:
             f32(1 / estimator.temperature),
         )  # fmt: skip
         scores = np.empty((len(pixels), network.classes), np.float32)
-        size = min(EVALUATION_IMAGES[packed], WORD * _words(len(pixels)))
+        size = min(EVALUATION_IMAGES[packed], _lanes(len(pixels), packed))
 
         def evaluate(thread: int) -> None:
-            buffers = self._buffers(packed, _words(size), 2)
+            buffers = self._buffers(packed, size, 2)
             for start in range(thread * size, len(pixels), self.threads * size):
                 block = pixels[start : start + size]
                 self._encode(block, buffers)
@@ -220,11 +220,12 @@ class NumbaEngine:
 
     def _encoded(self, pixels: np.ndarray) -> "_Buffers":
         """A training batch's buffers with its inputs filled in."""
-        words, packed = _words(len(pixels)), self.network.estimator.straight_through
-        if (words, packed) not in self.buffers:
-            self.buffers[words, packed] = self._buffers(packed, words, self.network.depth)
-        self._encode(pixels, self.buffers[words, packed])
-        return self.buffers[words, packed]
+        packed = self.network.estimator.straight_through
+        lanes = _lanes(len(pixels), packed)
+        if (lanes, packed) not in self.buffers:
+            self.buffers[lanes, packed] = self._buffers(packed, lanes, self.network.depth)
+        self._encode(pixels, self.buffers[lanes, packed])
+        return self.buffers[lanes, packed]
 
     def _encode(self, pixels: np.ndarray, buffers: "_Buffers") -> None:
         """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
@@ -235,24 +236,25 @@ class NumbaEngine:
         encode = packed_parts.pack_inputs if buffers.inputs.dtype == np.uint64 else soft_parts.expand_inputs
         encode(buffers.columns, self.used_pixels, self.used_levels, buffers.inputs)
 
-    def _buffers(self, packed: bool, words: int, layers: int) -> "_Buffers":
+    def _buffers(self, packed: bool, lanes: int, layers: int) -> "_Buffers":
         network = self.network
         return _Buffers(
-            columns=np.zeros((self.pixels, WORD * words), np.uint8),
-            inputs=_activations(packed, (len(self.used_pixels),), words),
-            outputs=_activations(packed, (layers, network.width), words),
-            sums=_zeros((network.classes, WORD * words)),
+            columns=np.zeros((self.pixels, lanes), np.uint8),
+            inputs=_activations(packed, (len(self.used_pixels),), lanes),
+            outputs=_activations(packed, (layers, network.width), lanes),
+            sums=_zeros((network.classes, lanes)),
         )
 
     def _gradients(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """Buffers of the gradient of the class sums, and of two layers' outputs in turn (uint16: bfloat16)."""
-        words, dtype, network = _words(batch), self.network.estimator.gradient_dtype, self.network
-        if (words, dtype) not in self.gradients:
-            rows = _zeros((2, network.width, WORD * words))
+        network, dtype = self.network, self.network.estimator.gradient_dtype
+        lanes = _lanes(batch, network.estimator.straight_through)
+        if (lanes, dtype) not in self.gradients:
+            rows = _zeros((2, network.width, lanes))
             if dtype == "bfloat16":
                 rows = rows.astype(np.uint16)
-            self.gradients[words, dtype] = _zeros((network.classes, WORD * words)), rows
-        return self.gradients[words, dtype]
+            self.gradients[lanes, dtype] = _zeros((network.classes, lanes)), rows
+        return self.gradients[lanes, dtype]
 
 
 @kernel
@@ -272,8 +274,8 @@ def transpose(pixels, columns):
             columns[p, t] = pixels[t, p]
 
 
-def _words(batch: int) -> int:
-    return -(-batch // WORD)
+def _lanes(batch: int, packed: bool) -> int:
+    return -(-batch // PADDED[packed]) * PADDED[packed]
 
 
 def _zeros(shape: tuple[int, ...]) -> np.ndarray:
@@ -281,8 +283,8 @@ def _zeros(shape: tuple[int, ...]) -> np.ndarray:
     return torch.zeros(shape).numpy()
 
 
-def _activations(packed: bool, rows: tuple[int, ...], words: int) -> np.ndarray:
-    return np.zeros((*rows, words), np.uint64) if packed else _zeros((*rows, WORD * words))
+def _activations(packed: bool, rows: tuple[int, ...], lanes: int) -> np.ndarray:
+    return np.zeros((*rows, lanes // 64), np.uint64) if packed else _zeros((*rows, lanes))
 
 
 def _readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -77,6 +77,12 @@ def evaluate_gates(gates, begin, end, first, second, inputs, outputs):
             outputs[j, w] = c0 ^ (c1 & a) ^ (c2 & b) ^ (c3 & a & b)
 
 
+@inlined
+def sum_units(gates, counts):
+    """Parts of the counts that threads share: a word of a class each."""
+    return counts.size // 64
+
+
 @kernel
 def class_counts(gates, begin, end, bits, counts):
     """counts (classes, 64 words) float32: how many of a class's neurons are 1; words begin to end."""

@@ -1,6 +1,6 @@
 """The parts of a step without straight-through: four coefficients a neuron, float activations, [neuron][batch].
 
-Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 64, and coefficients
+Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 32, and coefficients
 (depth, width, 4) float32.
 """
 
@@ -63,24 +63,26 @@ def evaluate_mixtures(coefficients, begin, end, first, second, inputs, outputs):
             store(outputs, row + t, (a * c1 + c0) + (a * c3 + c2) * b)
 
 
+@inlined
+def sum_units(coefficients, sums):
+    """Parts of the sums that threads share: 32 lanes of a class each."""
+    return sums.size // (2 * LANES)
+
+
 @kernel
 def class_sums(coefficients, begin, end, activations, sums):
-    """sums (classes, lanes) float32: the group sums of the last layer; 64 lanes each of parts begin to end."""
+    """sums (classes, lanes) float32: the group sums of the last layer; parts begin to end of sum_units."""
     classes, lanes = sums.shape
     group = activations.shape[0] // classes
-    parts = lanes // 64
+    parts = lanes // (2 * LANES)
     for unit in range(begin, end):
-        c, t = unit // parts, 64 * (unit % parts)
-        s0, s1, s2, s3 = splat(0), splat(0), splat(0), splat(0)
+        c, t = unit // parts, 2 * LANES * (unit % parts)
+        s0, s1 = splat(0), splat(0)
         for j in range(c * group, (c + 1) * group):
             s0 += load(activations, lanes * j + t)
             s1 += load(activations, lanes * j + t + LANES)
-            s2 += load(activations, lanes * j + t + 2 * LANES)
-            s3 += load(activations, lanes * j + t + 3 * LANES)
-        store(sums, 64 * unit, s0)
-        store(sums, 64 * unit + LANES, s1)
-        store(sums, 64 * unit + 2 * LANES, s2)
-        store(sums, 64 * unit + 3 * LANES, s3)
+        store(sums, 2 * LANES * unit, s0)
+        store(sums, 2 * LANES * unit + LANES, s1)
 
 
 @inlined
@@ -130,8 +132,8 @@ def products_of_hidden(
                 prefetch(above, (at(edges, e) >> 1) * lanes, lanes)
                 prefetch(outputs, at(others, e) * lanes, lanes)
         products = (splat(0), splat(0), splat(0), splat(0))
-        for t in range(0, lanes, 4 * LANES):
-            g0, g1, g2, g3 = splat(0), splat(0), splat(0), splat(0)
+        for t in range(0, lanes, 2 * LANES):
+            g0, g1 = splat(0), splat(0)
             for e in range(first_edge, last_edge):
                 edge = at(edges, e)
                 reader = edge >> 1
@@ -141,19 +143,11 @@ def products_of_hidden(
                 other = at(others, e) * lanes + t
                 g0 += weighted_row(above, row, outputs, other, linear, product)
                 g1 += weighted_row(above, row + LANES, outputs, other + LANES, linear, product)
-                g2 += weighted_row(above, row + 2 * LANES, outputs, other + 2 * LANES, linear, product)
-                g3 += weighted_row(above, row + 3 * LANES, outputs, other + 3 * LANES, linear, product)
             g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
-            g2, g3 = rounded(gradients, g2), rounded(gradients, g3)
             if keep:
-                row = lanes * j + t
-                store(gradients, row, g0)
-                store(gradients, row + LANES, g1)
-                store(gradients, row + 2 * LANES, g2)
-                store(gradients, row + 3 * LANES, g3)
+                store(gradients, lanes * j + t, g0)
+                store(gradients, lanes * j + t + LANES, g1)
             a, b = lanes * at(first, j) + t, lanes * at(second, j) + t
             products = add_products(products, g0, inputs, a, b)
             products = add_products(products, g1, inputs, a + LANES, b + LANES)
-            products = add_products(products, g2, inputs, a + 2 * LANES, b + 2 * LANES)
-            products = add_products(products, g3, inputs, a + 3 * LANES, b + 3 * LANES)
         store_totals(sums, 4 * (j - start), *products)

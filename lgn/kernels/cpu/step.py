@@ -33,6 +33,7 @@ def _by_state(of_gates, of_coefficients):
 
 prepare = _by_state(packed.sample_gates, soft.mix_coefficients)
 evaluate_layer = _by_state(packed.evaluate_gates, soft.evaluate_mixtures)
+sum_units = _by_state(packed.sum_units, soft.sum_units)
 class_sums = _by_state(packed.class_counts, soft.class_sums)
 sums_of_outputs = _by_state(packed.cell_sums_of_outputs, soft.products_of_outputs)
 sums_of_hidden = _by_state(packed.cell_sums_of_hidden, soft.products_of_hidden)
@@ -60,7 +61,7 @@ def forward(
         source = inputs if layer == 0 else outputs[layer - 1]
         evaluate_layer(state[layer], begin, end, first[layer], second[layer], source, outputs[layer])
         meet(meeting, threads)
-    begin, end = share(sums.size // 64, thread, threads)
+    begin, end = share(sum_units(state, sums), thread, threads)
     class_sums(state[depth - 1], begin, end, outputs[depth - 1], sums)
     meet(meeting, threads)
     restore_mode(mode)
@@ -144,5 +145,5 @@ def evaluate_network(state, first, second, inputs, outputs, sums):
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[(layer - 1) & 1]
         evaluate_layer(state[layer], 0, width, first[layer], second[layer], source, outputs[layer & 1])
-    class_sums(state[depth - 1], 0, sums.size // 64, outputs[(depth - 1) & 1], sums)
+    class_sums(state[depth - 1], 0, sum_units(state, sums), outputs[(depth - 1) & 1], sums)
     restore_mode(mode)
