@@ -8,7 +8,7 @@ import sys
 from lgn.errors import LgnError
 from lgn.stopping import Stopped
 
-ROOMS = ("study.cli", "lgn.commands", "probes.cli")
+ROOMS = ("study.cli", "lgn.commands", "probes.cli", "circuits.cli")
 """Modules that state commands. They are above this one: nothing else in lgn may know of them."""
 
 

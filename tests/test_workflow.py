@@ -341,11 +341,17 @@ def test_the_shipped_reference_records_make_figures_without_training(tmp_path):
     assert jobs(planned.stdout)["figures"] == 1 and "train" not in jobs(planned.stdout)
 
 
+MODULE = f"""
+module lgn_bench:
+    snakefile: "{ROOT}/workflow/Snakefile"
+    config: {TINY}
+use rule * from lgn_bench
+"""
+
+
 def test_without_the_package_the_workflow_says_what_to_install(tmp_path):
     """As a module of another workflow, under a Python that lacks it: here it is hidden from the import system."""
-    (tmp_path / "Snakefile").write_text(
-        f'module lgn_bench:\n    snakefile: "{ROOT}/workflow/Snakefile"\n    config: {TINY}\nuse rule * from lgn_bench\n'
-    )
+    (tmp_path / "Snakefile").write_text(MODULE)
     program = "import sys; sys.modules['analysis'] = None; from snakemake.cli import main; main(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", program, "--dry-run", "--quiet"], cwd=tmp_path, capture_output=True, text=True
@@ -357,9 +363,7 @@ def test_without_the_package_the_workflow_says_what_to_install(tmp_path):
 
 
 def test_another_workflow_takes_this_one_as_a_module(tmp_path):
-    (tmp_path / "Snakefile").write_text(
-        f'module lgn_bench:\n    snakefile: "{ROOT}/workflow/Snakefile"\n    config: {TINY}\nuse rule * from lgn_bench\n'
-    )
+    (tmp_path / "Snakefile").write_text(MODULE)
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "runs", "--dry-run"], cwd=tmp_path, capture_output=True, text=True
     )

@@ -1,0 +1,145 @@
+"""The commands about circuits: lgn predict | export | prove | use."""
+
+import csv
+import sys
+import tempfile
+from pathlib import Path
+
+from lgn.arguments import add_data_dir, data_dir_of
+from lgn.errors import LgnError
+from lgn.folders import given_path
+
+DIFFERENT = 1
+"""Exit status of a proof in which something disagrees."""
+
+
+def add_commands(commands) -> None:
+    """Adds them to the subparsers of `lgn`."""
+    predict = commands.add_parser("predict", help="classes of the images in a .npy file, a line each")
+    predict.add_argument("record", type=given_path, help="directory of a record")
+    predict.add_argument(
+        "images", type=given_path, help=".npy file of (n, pixels) or (n, channels, rows, columns) uint8"
+    )
+    add_data_dir(predict)
+    predict.set_defaults(command=_predict)
+
+    export = commands.add_parser("export", help="write the trained net as a circuit: pixels in, class out")
+    export.add_argument("record", type=given_path, help="directory of a record")
+    export.add_argument(
+        "--format", default="verilog", help="verilog, blif, aiger, c or dot (default: verilog)"
+    )
+    export.add_argument("--output", type=given_path, required=True, help="file to write")
+    export.add_argument(
+        "--stages",
+        type=int,
+        default=0,
+        help="for verilog: a register behind so many levels of gates (default: none)",
+    )
+    add_data_dir(export)
+    export.set_defaults(command=_export)
+
+    prove = commands.add_parser(
+        "prove", help="do iverilog, gcc, ABC and yosys find the exported files to be the net?"
+    )
+    prove.add_argument("record", type=given_path, help="directory of a record")
+    prove.add_argument(
+        "--output", type=given_path, help="an empty folder that keeps the files (default: none)"
+    )
+    add_data_dir(prove)
+    prove.set_defaults(command=_prove)
+
+    use = commands.add_parser("use", help="how many neurons do anything, by what they do; as CSV")
+    use.add_argument("records", nargs="+", help="directories of records")
+    add_data_dir(use)
+    use.set_defaults(command=_use, several="records")
+
+
+def _predict(options) -> None:
+    import numpy as np
+
+    from lgn.inference import DiscreteNetwork
+    from lgn.training import restore
+
+    trained = restore(options.record, data_dir_of(options))
+    try:
+        images = np.load(options.images, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise LgnError(f"{options.images}: cannot be read as .npy ({error})") from None
+    net = DiscreteNetwork(trained.network, trained.thresholds)
+    print("\n".join(map(str, net.predict(images.reshape(len(images), -1)))))
+
+
+def _export(options) -> None:
+    from circuits.classifier import classifier
+    from circuits.export import verilog, written
+    from lgn.outputs import require_ours
+    from lgn.storage import write_bytes
+    from lgn.training import restore
+
+    trained = restore(options.record, data_dir_of(options))
+    netlist, header = classifier(trained.network, trained.thresholds), _header(options.record)
+    if options.stages < 0 or (options.stages and options.format != "verilog"):
+        raise LgnError(
+            f"stages: {options.stages} with format {options.format}; allowed: above 0, with verilog"
+        )
+    content = (
+        verilog(netlist, header, options.stages).encode()
+        if options.stages
+        else written(netlist, options.format, header)
+    )
+    require_ours(options.output, content[:5].decode())
+    write_bytes(options.output, content)
+    print(f"{options.output}: {len(netlist.gates)} gates, {netlist.depth()} deep, pixels and counts included")
+
+
+def _header(record: Path) -> str:
+    from lgn.records import read_run
+
+    run = read_run(record)
+    accuracy = run["final"]["test_accuracy_discrete"]
+    return f"{run['run_id']}\nweights {run['files']['weights.safetensors']}\ndiscrete test accuracy {accuracy:.4f}"
+
+
+def _prove(options) -> int:
+    from circuits.prove import prove
+    from lgn.training import restore
+
+    if options.output and options.output.exists() and any(options.output.iterdir()):
+        raise LgnError(f"{options.output}: holds files; allowed: a folder that is empty or not there")
+    trained, status = restore(options.record, data_dir_of(options)), 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.output or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for verdict in prove(trained, folder):
+            said = {True: "agrees", False: "DIFFERS", None: "not checked"}[verdict.agrees]
+            by = f" ({verdict.by})" if verdict.by else ""
+            print(f"{verdict.tool}: {said}: {verdict.details}{by}", flush=True)
+            status = DIFFERENT if verdict.agrees is False else status
+    return status
+
+
+def _use(options) -> None:
+    import numpy as np
+
+    from circuits.use import counts
+    from lgn.data.encoding import encode
+    from lgn.records import read_run
+    from lgn.training import restore
+
+    writer = None
+    for record in map(given_path, options.records):
+        trained = restore(record, data_dir_of(options))
+        bits = np.asarray(encode(trained.splits["test"][0], trained.thresholds))
+        run = read_run(record)
+        row = {"run_id": run["run_id"], "accuracy": run["final"]["test_accuracy_discrete"]}
+        row |= {
+            "unused_by_entropy": round(
+                run["final"]["unused_share"] * trained.network.depth * trained.network.width
+            )
+        }
+        row |= counts(trained.network, bits)
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+        sys.stdout.flush()

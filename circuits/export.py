@@ -1,0 +1,196 @@
+"""A netlist as a file of another tool: Verilog, BLIF, AIGER, C, or a drawing in Graphviz's language.
+
+Each writer is one walk over the gates and returns the file's content. Names say what a neuron was: layer1_neuron5.
+"""
+
+from collections.abc import Callable
+
+from circuits.netlist import A_AND_NOT_B, AND, NOT_A_AND_B, OR, XOR, Netlist
+from lgn.errors import LgnError
+
+
+def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
+    """A module `net`; combinational, or with a register behind every `stages` levels of gates and a clock `clk`.
+
+    A pipelined module gives the outputs of an input after as many clocks as its header says.
+    """
+    ranks = _ranks(netlist, stages)
+    last = max((ranks[lit >> 1] for lit in netlist.outputs.values()), default=0) if stages else 0
+    lines = [f"// {line}" for line in header.splitlines()]
+    lines += [f"// Outputs follow their inputs by {last} clocks."] if stages else []
+    ports = [*netlist.inputs, *netlist.outputs]
+    lines.append(f"module net({', '.join(['clk'] * bool(stages) + ports)});")
+    lines += ["  input clk;"] * bool(stages) + [f"  input {name};" for name in netlist.inputs]
+    lines += [f"  output {name};" for name in netlist.outputs]
+    names, delayed = _names(netlist), {}
+
+    def at(node: int, rank: int) -> str:
+        """A node's name at a rank of registers, which delay it from its own on."""
+        if node == 0 or rank == ranks[node]:
+            return "1'b0" if node == 0 else names[node]
+        if (node, rank) not in delayed:
+            before = at(node, rank - 1)
+            delayed[node, rank] = f"{names[node]}_r{rank}"
+            lines.append(
+                f"  reg {delayed[node, rank]}; always @(posedge clk) {delayed[node, rank]} <= {before};"
+            )
+        return delayed[node, rank]
+
+    operators = {
+        AND: "{} & {}",
+        A_AND_NOT_B: "{} & ~{}",
+        NOT_A_AND_B: "~{} & {}",
+        XOR: "{} ^ {}",
+        OR: "{} | {}",
+    }
+    for node, (gate, a, b) in enumerate(netlist.gates, start=netlist.first_gate):
+        rank = ranks[node]
+        lines.append(f"  wire {names[node]} = {operators[gate].format(at(a, rank), at(b, rank))};")
+    for name, literal in netlist.outputs.items():
+        lines.append(f"  assign {name} = {'~' * (literal & 1)}{at(literal >> 1, last)};")
+    return "\n".join([*lines, "endmodule", ""])
+
+
+def blif(netlist: Netlist, header: str) -> str:
+    """Berkeley's logic interchange format, a table a gate."""
+    names = _names(netlist)
+    rows = {AND: "11 1", A_AND_NOT_B: "10 1", NOT_A_AND_B: "01 1", XOR: "10 1\n01 1", OR: "1- 1\n-1 1"}
+    lines = [f"# {line}" for line in header.splitlines()]
+    lines += [".model net", f".inputs {' '.join(netlist.inputs)}", f".outputs {' '.join(netlist.outputs)}"]
+    for node, (gate, a, b) in enumerate(netlist.gates, start=netlist.first_gate):
+        lines += [f".names {names[a]} {names[b]} {names[node]}", rows[gate]]
+    for name, literal in netlist.outputs.items():
+        if literal >> 1:
+            lines += [f".names {names[literal >> 1]} {name}", f"{1 - (literal & 1)} 1"]
+        else:
+            lines += [f".names {name}"] + ["1"] * (literal & 1)
+    return "\n".join([*lines, ".end", ""])
+
+
+def aiger(netlist: Netlist, header: str) -> bytes:
+    """The binary form of AIGER 1.9, which ABC reads: and-gates alone, an exclusive-or being three of them."""
+    literals = {node: 2 * node for node in range(netlist.first_gate)}
+    ands: list[tuple[int, int]] = []
+
+    def both(a: int, b: int) -> int:
+        ands.append((max(a, b), min(a, b)))
+        return 2 * (netlist.first_gate + len(ands) - 1)
+
+    for node, (gate, first, second) in enumerate(netlist.gates, start=netlist.first_gate):
+        a, b = literals[first], literals[second]
+        if gate == XOR:
+            literals[node] = both(both(a, b) ^ 1, both(a ^ 1, b ^ 1) ^ 1)
+        elif gate == OR:
+            literals[node] = both(a ^ 1, b ^ 1) ^ 1
+        else:
+            literals[node] = both(a ^ (gate == NOT_A_AND_B), b ^ (gate == A_AND_NOT_B))
+    count, outputs = len(netlist.inputs), [literals[lit >> 1] ^ (lit & 1) for lit in netlist.outputs.values()]
+    head = [f"aig {count + len(ands)} {count} 0 {len(outputs)} {len(ands)}", *map(str, outputs), ""]
+    body = bytearray()
+    for place, (high, low) in enumerate(ands):
+        for difference in (2 * (netlist.first_gate + place) - high, high - low):
+            while difference > 127:
+                body.append(difference & 127 | 128)
+                difference >>= 7
+            body.append(difference)
+    tail = [f"i{place} {name}" for place, name in enumerate(netlist.inputs)]
+    tail += [f"o{place} {name}" for place, name in enumerate(netlist.outputs)]
+    return "\n".join(head).encode() + bytes(body) + "\n".join([*tail, "c", header, ""]).encode()
+
+
+def c(netlist: Netlist, header: str) -> str:
+    """A function net(inputs, outputs) of 64 examples at once, a bit of each word an example's. No library is needed."""
+    formulas = {
+        AND: "{} & {}",
+        A_AND_NOT_B: "{} & ~{}",
+        NOT_A_AND_B: "~{} & {}",
+        XOR: "{} ^ {}",
+        OR: "{} | {}",
+    }
+    first = netlist.first_gate
+
+    def value(node: int) -> str:
+        return "0" if node == 0 else f"x[{node - 1}]" if node < first else f"g[{node - first}]"
+
+    lines = ["/*", *header.splitlines(), f"inputs, in order: {' '.join(netlist.inputs)}"]
+    lines += [f"outputs, in order: {' '.join(netlist.outputs)}", "*/", "#include <stdint.h>", ""]
+    lines += [
+        "void net(const uint64_t *x, uint64_t *y) {",
+        f"  static _Thread_local uint64_t g[{max(1, len(netlist.gates))}];",
+    ]
+    lines += [
+        f"  g[{place}] = {formulas[gate].format(value(a), value(b))};"
+        for place, (gate, a, b) in enumerate(netlist.gates)
+    ]
+    for place, literal in enumerate(netlist.outputs.values()):
+        lines.append(f"  y[{place}] = {'~(uint64_t)' * (literal & 1)}{value(literal >> 1)};")
+    return "\n".join([*lines, "}", ""])
+
+
+def dot(netlist: Netlist, header: str) -> str:
+    """A drawing for Graphviz: `dot -Tsvg`. Dashed edges are complements."""
+    labels = {AND: "and", A_AND_NOT_B: "a and not b", NOT_A_AND_B: "not a and b", XOR: "xor", OR: "or"}
+    names = _names(netlist)
+    lines = [f"// {line}" for line in header.splitlines()] + ["digraph net {", "  rankdir=LR;"]
+    used = {node for _, *pair in netlist.gates for node in pair} | {
+        lit >> 1 for lit in netlist.outputs.values()
+    }
+    lines += [f'  "{names[node]}" [shape=box];' for node in sorted(used) if node < netlist.first_gate]
+    for node, (gate, a, b) in enumerate(netlist.gates, start=netlist.first_gate):
+        lines.append(f'  "{names[node]}" [label="{names[node]}\\n{labels[gate]}"];')
+        lines += [
+            f'  "{names[source]}" -> "{names[node]}" [label={side}];' for side, source in (("a", a), ("b", b))
+        ]
+    for name, literal in netlist.outputs.items():
+        style = " [style=dashed]" if literal & 1 else ""
+        lines.append(f'  "{names[literal >> 1]}" -> "{name}"{style};')
+    return "\n".join([*lines, "}", ""])
+
+
+def formula(netlist: Netlist, output: str) -> str:
+    """One output as an expression in the inputs, for a reader: ~ is the complement, and every gate has parentheses."""
+    operators = {
+        AND: "{} & {}",
+        A_AND_NOT_B: "{} & ~{}",
+        NOT_A_AND_B: "~{} & {}",
+        XOR: "{} ^ {}",
+        OR: "{} | {}",
+    }
+
+    def text(node: int) -> str:
+        if node < netlist.first_gate:
+            return ["0", *netlist.inputs][node]
+        gate, a, b = netlist.gates[node - netlist.first_gate]
+        return f"({operators[gate].format(text(a), text(b))})"
+
+    literal = netlist.outputs[output]
+    return "~" * (literal & 1) + text(literal >> 1)
+
+
+FORMATS: dict[str, Callable[[Netlist, str], str | bytes]] = {
+    "verilog": verilog, "blif": blif, "aiger": aiger, "c": c, "dot": dot
+}  # fmt: skip
+ENDINGS = {"verilog": ".v", "blif": ".blif", "aiger": ".aig", "c": ".c", "dot": ".dot"}
+
+
+def written(netlist: Netlist, format: str, header: str) -> bytes:
+    """The content of a netlist's file. Raises LgnError for an unknown format."""
+    if format not in FORMATS:
+        raise LgnError(f"format: {format!r} is unknown; allowed: {', '.join(FORMATS)}")
+    content = FORMATS[format](netlist, header)
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def _names(netlist: Netlist) -> dict[int, str]:
+    """A name for each node; those that no neuron gave are numbered."""
+    own = dict(enumerate(["zero", *netlist.inputs]))
+    gates = range(netlist.first_gate, netlist.first_gate + len(netlist.gates))
+    return own | {node: netlist.names.get(node, f"n{node}") for node in gates}
+
+
+def _ranks(netlist: Netlist, stages: int) -> list[int]:
+    """How many ranks of registers lie before each node, one behind every `stages` levels; 0 where there are none."""
+    depths = [0] * netlist.first_gate
+    for _, a, b in netlist.gates:
+        depths.append(1 + max(depths[a], depths[b]))
+    return [max(0, depth - 1) // stages if stages else 0 for depth in depths]

@@ -1,0 +1,164 @@
+"""What other people's tools make of the exported files: each must agree with packed evaluation, or with each other.
+
+Simulation is over the images that are given; `cec` is ABC's equivalence check by SAT, which holds for every input.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from circuits import export
+from circuits.classifier import classifier, neurons, packed, unpacked_classes
+from circuits.netlist import Netlist
+from circuits.specification import specification
+from lgn.errors import LgnError
+from lgn.inference import DiscreteNetwork
+from lgn.training import Trained
+
+PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
+"""Tool -> the Debian package that has it."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check. by: "simulation", on the test images, or "SAT", for all inputs. agrees: None without the tool."""
+
+    tool: str
+    by: str
+    agrees: bool | None
+    details: str
+
+
+def tool(name: str) -> str | None:
+    """Its path, if it is installed. Debian calls ABC berkeley-abc."""
+    return shutil.which("berkeley-abc" if name == "abc" else name) or shutil.which(name)
+
+
+def prove(trained: Trained, folder: Path) -> Iterator[Verdict]:
+    """All checks of a record's net whose tools are here, one by one; the others say which package they lack.
+
+    Images are the test split's, and their classes what packed evaluation says. folder: for the files, which stay.
+    """
+    network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
+    classes = DiscreteNetwork(network, thresholds).predict(images)
+    netlist = classifier(network, thresholds)
+    for kind in ("verilog", "blif", "aiger", "c"):
+        (folder / f"net{export.ENDINGS[kind]}").write_bytes(export.written(netlist, kind, "for a proof"))
+    (folder / "neurons.aig").write_bytes(export.aiger(neurons(network, thresholds), ""))
+    (folder / "specification.v").write_text(specification(network, thresholds), encoding="utf-8")
+    (folder / "layers.v").write_text(specification(network, thresholds, counted=False), encoding="utf-8")
+    if tool("iverilog"):
+        write_bench(images, netlist, folder)
+        yield _simulated("net.v", "the Verilog file", classes, folder)
+        yield _simulated("specification.v", "the network neuron by neuron, counted by +", classes, folder)
+    else:
+        yield _missing("iverilog")
+    yield _compiled(images, classes, netlist, folder) if tool("gcc") else _missing("gcc")
+    if not tool("abc"):
+        yield _missing("abc")
+        return
+    yield _equivalent("abc", "net.blif", "net.aig", "the BLIF file and the AIGER file", folder)
+    if not tool("yosys"):
+        yield _missing("yosys")
+        return
+    _from_verilog("net.v", folder)
+    yield _equivalent("yosys", "net_yosys.aig", "net.aig", "the Verilog file and the AIGER file", folder)
+    # Up to the counts: adders of two shapes are what SAT takes longest to compare.
+    _from_verilog("layers.v", folder)
+    what = "the network neuron by neuron and the circuit, up to the counts"
+    yield _equivalent("yosys", "layers_yosys.aig", "neurons.aig", what, folder)
+
+
+def _from_verilog(source: str, folder: Path) -> None:
+    """Writes <name>_yosys.aig, what yosys makes of a Verilog file."""
+    script = _TO_AIGER.format(source=source, made=source.replace(".v", "_yosys.aig"))
+    _run([tool("yosys"), "-q", "-p", script], folder)
+
+
+_TO_AIGER = (
+    "read_verilog {source}; hierarchy -top net; proc; flatten; opt; techmap; opt -fast; aigmap; "
+    "write_aiger -symbols {made}"
+)
+
+
+def _missing(name: str) -> Verdict:
+    return Verdict(name, "", None, f"is not here: Debian's package {PACKAGES[name]}")
+
+
+def _run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LgnError(
+            f"{command[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+        )
+    return done.stdout
+
+
+def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Verdict:
+    """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
+    _run([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
+    found = np.array(_run(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
+    wrong = int((found != classes).sum()) if found.shape == classes.shape else len(classes)
+    return Verdict("iverilog", "simulation", wrong == 0, f"{what}: {wrong} of {len(classes)} images differ")
+
+
+def write_bench(images: np.ndarray, netlist: Netlist, folder: Path) -> None:
+    """bench.v and images.hex beside net.v: applies every image and prints a class a line."""
+    width, places = len(netlist.inputs), len(netlist.outputs)
+    lines = [bytes(image[::-1].tolist()).hex() for image in images]
+    (folder / "images.hex").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    ports = [f".{name}(x[{place}])" for place, name in enumerate(netlist.inputs)]
+    ports += [f".{name}(y[{place}])" for place, name in enumerate(netlist.outputs)]
+    bench = f"""module bench;
+  reg [{width - 1}:0] images [0:{len(images) - 1}];
+  reg [{width - 1}:0] x;
+  wire [{places - 1}:0] y;
+  integer i;
+  net tested({", ".join(ports)});
+  initial begin
+    $readmemh("images.hex", images);
+    for (i = 0; i < {len(images)}; i = i + 1) begin
+      x = images[i];
+      #1 $display("%0d", y);
+    end
+  end
+endmodule
+"""
+    (folder / "bench.v").write_text(bench, encoding="utf-8")
+
+
+_MAIN = """
+#include <stdio.h>
+void net(const uint64_t *x, uint64_t *y);
+int main(void) {
+  static uint64_t x[%d], y[%d];
+  while (fread(x, sizeof x, 1, stdin) == 1) { net(x, y); fwrite(y, sizeof y, 1, stdout); }
+  return 0;
+}
+"""
+
+
+def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder: Path) -> Verdict:
+    """The C file, compiled and fed with 64 images at a time."""
+    source = (folder / "net.c").read_text(encoding="utf-8") + _MAIN % (
+        len(netlist.inputs),
+        len(netlist.outputs),
+    )
+    (folder / "main.c").write_text(source, encoding="utf-8")
+    _run([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
+    planes = np.unpackbits(images[:, :, None], axis=2, bitorder="little").reshape(len(images), -1).T
+    words = np.ascontiguousarray(packed(planes).T)
+    printed = subprocess.run([folder / "main"], input=words.tobytes(), capture_output=True, check=True).stdout
+    rows = np.frombuffer(printed, "<u8").reshape(-1, len(netlist.outputs)).T
+    found = unpacked_classes(dict(zip(netlist.outputs, rows, strict=True)), len(images))
+    wrong = int((found != classes).sum())
+    return Verdict("gcc", "simulation", wrong == 0, f"the C file: {wrong} of {len(images)} images differ")
+
+
+def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:
+    printed = _run([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
+    return Verdict(by, "SAT", "Networks are equivalent" in printed, f"{what}, by ABC's cec")

@@ -1,0 +1,118 @@
+"""Which neurons of a trained network do anything, counted by what they do and not by how sure their logits are.
+
+Each count asks more than the one before: a path to an output; an output that depends on it when constants are known; a
+function that no other gate has; a place in the circuit after logic synthesis. Apart from them: does its complement
+change any answer?
+"""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from circuits import export
+from circuits.classifier import discrete_gates, gates_alone, packed
+from circuits.netlist import Netlist
+from circuits.prove import tool
+from lgn.arrays import stacked_wiring
+from lgn.circuit import live_circuit
+from lgn.gates import TRUTH_TABLE
+from lgn.network import LogicNetwork
+
+FLIPS = 64
+"""Networks with one complemented neuron each that are evaluated together."""
+
+
+def reaching(network: LogicNetwork) -> int:
+    """Neurons with a path to a class through gates that read it: those that ignore an input end its path."""
+    tables = TRUTH_TABLE[discrete_gates(network)].reshape(network.depth, network.width, 2, 2)
+    reads_first, reads_second = (
+        (tables[..., 0, :] != tables[..., 1, :]).any(-1),
+        (tables[..., 0] != tables[..., 1]).any(-1),
+    )
+    wiring, live, count = stacked_wiring(network), np.ones(network.width, bool), 0
+    for layer in reversed(range(network.depth)):
+        count += int(live.sum())
+        first, second = wiring[layer]
+        read = np.concatenate([first[live & reads_first[layer]], second[live & reads_second[layer]]])
+        live = np.zeros(network.width if layer else network.inputs, bool)
+        live[read] = True
+    return count
+
+
+def folded(network: LogicNetwork) -> int:
+    """Neurons that an output depends on once constants are known, copies and complements among them."""
+    return sum(len(layer.gates) for layer in live_circuit(network).layers)
+
+
+def synthesised(netlist: Netlist) -> int | None:
+    """Gates of two inputs that ABC's synthesis needs for the same functions (dch; map -a); None without ABC."""
+    if not tool("abc"):
+        return None
+    tables = {
+        "and": "a*b", "andn": "a*!b", "nand": "!(a*b)", "or": "a+b", "orn": "a+!b", "nor": "!(a+b)", "xor": "a*!b+!a*b",
+        "xnor": "a*b+!a*!b",
+    }  # fmt: skip
+    library = [f"GATE {name} 1 O={text}; PIN * UNKNOWN 1 999 1 0 1 0" for name, text in tables.items()]
+    library += ["GATE inv 0 O=!a; PIN * INV 1 999 0 0 0 0", "GATE buf 0 O=a; PIN * NONINV 1 999 0 0 0 0"]
+    library += ["GATE zero 0 O=CONST0;", "GATE one 0 O=CONST1;"]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "two.genlib").write_text("\n".join([*library, ""]), encoding="utf-8")
+        (Path(folder) / "net.aig").write_bytes(export.aiger(netlist, ""))
+        script = "read_library two.genlib; read net.aig; strash; dch; map -a; print_stats"
+        done = subprocess.run(
+            [tool("abc"), "-c", script], cwd=folder, capture_output=True, text=True, check=True
+        )
+    return round(float(re.search(r"area\s*=\s*([\d.]+)", done.stdout)[1]))
+
+
+def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
+    """(depth, width) bool: neurons whose complement changes no example's class. bits: (n, inputs) zeros and ones."""
+    gates, wiring, examples = discrete_gates(network), stacked_wiring(network), len(bits)
+    activations = [packed(bits.T.astype(np.uint8))]
+    for layer in range(network.depth):
+        activations.append(_layer(gates[layer], *wiring[layer], activations[-1]))
+    expected = _classes(activations[-1][None], network.classes, examples)[0]
+    found = np.zeros(gates.shape, bool)
+    for layer in range(network.depth):
+        for start in range(0, network.width, FLIPS):
+            neurons = np.arange(start, min(start + FLIPS, network.width))
+            values = np.repeat(activations[layer + 1][None], len(neurons), axis=0)
+            values[np.arange(len(neurons)), neurons] ^= np.uint64(0xFFFFFFFFFFFFFFFF)
+            for above in range(layer + 1, network.depth):
+                values = _layer(gates[above], *wiring[above], values)
+            same = _classes(values, network.classes, examples) == expected
+            found[layer, neurons] = same.all(-1)
+    return found
+
+
+def counts(network: LogicNetwork, bits: np.ndarray) -> dict[str, int | None]:
+    """All of them by name, of depth times width neurons."""
+    netlist = gates_alone(network)
+    return {
+        "neurons": network.depth * network.width,
+        "reaching_an_output": reaching(network),
+        "after_constants": folded(network),
+        "after_sharing": len(netlist.gates),
+        "after_synthesis": synthesised(netlist),
+        "not_silent": int((~silent(network, bits)).sum()),
+    }
+
+
+def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(..., width, words) of the layer before's (..., neurons, words): each gate as its algebraic normal form."""
+    a, b = values[..., first, :], values[..., second, :]
+    table = TRUTH_TABLE[gates].astype(bool)
+    c0, c1, c2 = table[:, 0], table[:, 0] ^ table[:, 2], table[:, 0] ^ table[:, 1]
+    masks = [np.where(c, ~np.uint64(0), np.uint64(0))[:, None] for c in (c0, c1, c2, table.sum(1) % 2 == 1)]
+    return masks[0] ^ (masks[1] & a) ^ (masks[2] & b) ^ (masks[3] & a & b)
+
+
+def _classes(last: np.ndarray, classes: int, examples: int) -> np.ndarray:
+    """(networks, examples) classes of last layers (networks, width, words); ties go to the first."""
+    bits = np.unpackbits(np.ascontiguousarray(last).view(np.uint8), axis=-1, bitorder="little")[
+        ..., :examples
+    ]
+    return bits.reshape(len(last), classes, -1, examples).sum(2, dtype=np.int32).argmax(1)

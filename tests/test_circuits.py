@@ -1,0 +1,158 @@
+"""Circuits: every gate and simplification against its truth table, every exported file against other people's tools."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+
+from circuits import classifier, export, prove, use
+from circuits.netlist import Netlist
+from circuits.specification import specification
+from lgn.data.encoding import encode
+from lgn.gates import TRUTH_TABLE
+from lgn.inference import DiscreteNetwork
+from lgn.methods import Estimator
+from lgn.network import LogicNetwork
+from lgn.training import Trained
+
+PIXELS, CLASSES = 12, 5
+
+
+def make(depth=4, width=60, classes=CLASSES, seed=0):
+    return LogicNetwork(
+        inputs=2 * PIXELS, classes=classes, depth=depth, width=width, wiring="random", init="gaussian", init_scale=1,
+        init_bias=0, group_temperature=1, estimator=Estimator("none", 1.0, False), seed=seed,
+    )  # fmt: skip
+
+
+THRESHOLDS = np.stack([np.full(PIXELS, 80), np.full(PIXELS, 160)]).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (150, PIXELS), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("gate", range(16))
+def test_a_gate_of_any_literals_is_its_truth_table(gate):
+    """Of inputs, complements, constants, one input twice."""
+    words = classifier.packed(np.array(list(itertools.product((0, 1), repeat=2)), np.uint8).T)
+    netlist = Netlist("ab")
+    literals = [0, 1, 2, 3, 4, 5]
+    values = {0: np.zeros(4, int), 2: np.array([0, 0, 1, 1]), 4: np.array([0, 1, 0, 1])}
+    values |= {literal + 1: 1 - value for literal, value in values.items()}
+    for a, b in itertools.product(literals, repeat=2):
+        netlist.outputs[f"{a}_{b}"] = netlist.gate(gate, a, b)
+    for name, found in netlist.live().evaluate(words).items():
+        a, b = map(int, name.split("_"))
+        expected = TRUTH_TABLE[gate][2 * values[a] + values[b]]
+        assert [int(found[0]) >> t & 1 for t in range(4)] == expected.tolist(), name
+
+
+def test_what_is_equal_is_there_once_and_what_nobody_reads_not_at_all():
+    netlist = Netlist("ab")
+    a, b = netlist.input(0), netlist.input(1)
+    assert netlist.gate(1, a, b) == netlist.gate(1, b, a) == netlist.gate(14, a, b) ^ 1
+    assert netlist.gate(8, a ^ 1, b ^ 1) == netlist.gate(1, a, b)  # De Morgan
+    netlist.differ(a, b)
+    netlist.outputs["y"] = netlist.both(a, b)
+    assert len(netlist.gates) == 2 and len(netlist.live().gates) == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "shape", [dict(), dict(depth=1), dict(width=9, classes=3), dict(classes=2), dict(classes=1)]
+)
+def test_the_classifier_is_packed_evaluation_on_every_image(shape, seed):
+    network = make(**shape, seed=seed)
+    found = classifier.classifier(network, THRESHOLDS).evaluate(classifier.pixel_words(IMAGES))
+    expected = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    assert classifier.unpacked_classes(found, len(IMAGES)).tolist() == expected.tolist()
+
+
+def test_counting_and_the_first_of_the_most_are_right_for_every_input():
+    netlist = Netlist("abcdef")
+    inputs = [netlist.input(place) for place in range(6)]
+    counts = [classifier._count(netlist, inputs[:3]), classifier._count(netlist, inputs[3:])]
+    netlist.outputs = {
+        f"class_{bit}": lit for bit, lit in enumerate(classifier._first_of_most(netlist, counts))
+    }
+    rows = np.array(list(itertools.product((0, 1), repeat=6)), np.uint8)
+    found = classifier.unpacked_classes(netlist.evaluate(classifier.packed(rows.T)), 64)
+    assert found.tolist() == (rows[:, 3:].sum(1) > rows[:, :3].sum(1)).astype(int).tolist()
+
+
+def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
+    missing = [name for name in prove.PACKAGES if not prove.tool(name)]
+    network = make()
+    trained = Trained(None, network, {"test": (IMAGES, None)}, THRESHOLDS)
+    verdicts = list(prove.prove(trained, tmp_path))
+    assert all(verdict.agrees for verdict in verdicts if verdict.tool not in missing), verdicts
+    if missing:
+        pytest.skip(f"not here, and so not asked: {', '.join(prove.PACKAGES[name] for name in missing)}")
+    assert [(v.tool, v.by) for v in verdicts] == [
+        ("iverilog", "simulation"), ("iverilog", "simulation"), ("gcc", "simulation"), ("abc", "SAT"), ("yosys", "SAT"),
+        ("yosys", "SAT"),
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
+def test_a_wrong_circuit_is_found_out(tmp_path):
+    network = make()
+    classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    prove.write_bench(IMAGES, classifier.classifier(network, THRESHOLDS), tmp_path)
+    (tmp_path / "other.v").write_text(specification(make(seed=1), THRESHOLDS))
+    assert prove._simulated("other.v", "another network", classes, tmp_path).agrees is False
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
+@pytest.mark.parametrize("stages", [1, 3])
+def test_registers_delay_the_classes_by_as_many_clocks_as_the_header_says(tmp_path, stages):
+    network = make()
+    netlist = classifier.classifier(network, THRESHOLDS)
+    text = export.verilog(netlist, "a header", stages)
+    clocks = int(text.split("by ")[1].split(" clocks")[0])
+    assert clocks == (netlist.depth() - 1) // stages
+    (tmp_path / "net.v").write_text(text)
+    prove.write_bench(IMAGES, netlist, tmp_path)
+    bench = (
+        (tmp_path / "bench.v").read_text().replace("net tested(", "reg clk = 0;\n  net tested(.clk(clk), ")
+    )
+    bench = bench.replace(
+        '#1 $display("%0d", y);',
+        f'repeat ({clocks}) begin #1 clk = 1; #1 clk = 0; end #1 $display("%0d", y);',
+    )
+    (tmp_path / "bench.v").write_text(bench)
+    classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    assert prove._simulated("net.v", "pipelined", classes, tmp_path).agrees
+
+
+def test_every_format_names_its_header_and_its_neurons():
+    netlist = classifier.gates_alone(make())
+    for format in export.FORMATS:
+        content = export.written(netlist, format, "run 7\naccuracy 0.9")
+        assert b"accuracy 0.9" in content
+        assert format in ("aiger", "c") or b"layer1_neuron" in content
+    two = Netlist("ab")
+    two.outputs["y"] = two.gate(14, 2, two.gate(6, 2, 4))
+    assert export.formula(two, "y") == "~(a & (a ^ b))"
+
+
+def test_silent_neurons_are_those_that_a_loop_finds():
+    network = make(depth=3, width=20)
+    bits = np.asarray(encode(IMAGES, THRESHOLDS))
+    found = use.silent(network, bits)
+    expected = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    for layer, neuron in [(0, 3), (1, 7), (2, 0), (2, 19)]:
+        flipped = make(depth=3, width=20)
+        flipped.logits[layer].data[neuron] = (
+            flipped.logits[layer].data[neuron].flip(0)
+        )  # Gate k becomes 15 - k.
+        same = (DiscreteNetwork(flipped, THRESHOLDS).predict(IMAGES) == expected).all()
+        assert same == found[layer, neuron], (layer, neuron)
+
+
+def test_counts_fall_from_one_question_to_the_next():
+    network = make()
+    found = use.counts(network, np.asarray(encode(IMAGES, THRESHOLDS)))
+    order = ["neurons", "reaching_an_output", "after_constants", "after_sharing"]
+    assert [found[name] for name in order] == sorted((found[name] for name in order), reverse=True)
+    if prove.tool("abc"):
+        assert 0 < found["after_synthesis"] <= found["after_sharing"]
