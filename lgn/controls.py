@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from lgn.randomness import stream_seed
 from lgn.run import Run
-from lgn.streams import stream_seed
 
 
 def training_labels(run: Run, labels: np.ndarray) -> np.ndarray:

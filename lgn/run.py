@@ -11,8 +11,7 @@ from lgn.data.catalog import DATASETS, DatasetInfo
 from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
 from lgn.methods import Estimator, OptimizerSettings, method_name
-from lgn.validation import shown, validated
-from lgn.whole_numbers import whole_values
+from lgn.settings import shown, validated, whole_values
 
 MOST_IMAGES = 10**9
 """More than any data set has; without a bound, a number of any length would go on into ids and files."""

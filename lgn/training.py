@@ -10,25 +10,24 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from lgn import checkpoint, metrics, records
-from lgn.batches import Batches
+from lgn import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS, metrics, records
 from lgn.controls import batch_labels, temperature_at, training_labels
 from lgn.data import Dataset, load
 from lgn.data.catalog import DATASETS
 from lgn.data.encoding import thresholds
 from lgn.data.files import dataset_info
 from lgn.data.tables import encode_table
-from lgn.environment import describe
 from lgn.errors import LgnError
 from lgn.evaluation import accuracy_columns
+from lgn.files import make_folder, only_process
 from lgn.kernels import Engine, make_engine, resolve
+from lgn.machine import describe
 from lgn.memory import require_memory
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
+from lgn.randomness import Batches
 from lgn.run import Execution, Run, parse_run
-from lgn.stopping import Stopped, StopRequest
-from lgn.storage import make_folder, only_process
-from lgn.versions import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS
+from lgn.terminal import Stopped, StopRequest
 
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
 """At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
@@ -295,28 +294,28 @@ class _Training:
 
     def resume(self) -> None:
         """Takes over the checkpoint in the run's directory, if there is one."""
-        found = checkpoint.read_checkpoint(self.directory)
+        found = records.read_checkpoint(self.directory)
         if found is None:
             return
         state, tensors = found
         if state["fingerprint"] != self.fingerprint:
             raise LgnError(
-                f"{self.directory / checkpoint.CHECKPOINT}: was made by {state['fingerprint']}, "
-                f"this run is {self.fingerprint}; {checkpoint.ANEW}"
+                f"{self.directory / records.CHECKPOINT}: was made by {state['fingerprint']}, "
+                f"this run is {self.fingerprint}; {records.ANEW}"
             )
         self.history, self.continued_from = state["history"], state.get("continued_from", [])
         self.training_seconds, self.elapsed_before = state["training_seconds"], state["elapsed_seconds"]
         self.loss_sum, self.loss_count = state["loss_sum"], state["loss_count"]
         self.gates = tensors.pop("gates").numpy()
-        for name in [name for name in tensors if name.startswith(checkpoint.SNAPSHOT)]:
-            self.snapshots[int(name.removeprefix(checkpoint.SNAPSHOT))] = tensors.pop(name)
+        for name in [name for name in tensors if name.startswith(records.SNAPSHOT)]:
+            self.snapshots[int(name.removeprefix(records.SNAPSHOT))] = tensors.pop(name)
         optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
         self.network.load_state_dict(tensors)
         self.engine.load_optimizer_state(optimizer)
 
     def _checkpoint(self) -> None:
         begun = time.perf_counter()
-        self.store(checkpoint.CHECKPOINT)
+        self.store(records.CHECKPOINT)
         now = time.perf_counter()
         self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
 
@@ -333,11 +332,9 @@ class _Training:
             "loss_count": self.loss_count,
         }
         tensors = self.network.state_dict() | self.engine.optimizer_state()
-        tensors |= {
-            f"{checkpoint.SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()
-        }
+        tensors |= {f"{records.SNAPSHOT}{iteration}": logits for iteration, logits in self.snapshots.items()}
         tensors["gates"] = torch.from_numpy(self.gates)
-        checkpoint.write_checkpoint(self.directory, state, tensors, name)
+        records.write_checkpoint(self.directory, state, tensors, name)
 
     def _leave_if_asked(self) -> None:
         if self.stop:

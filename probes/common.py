@@ -10,7 +10,8 @@ import torch
 
 from lgn.data.encoding import encode
 from lgn.network import LogicNetwork
-from lgn.noise import NOISES, layer_key, uniforms
+from lgn.noise import NOISES
+from lgn.randomness import layer_key, uniforms
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 """name -> (images (n, pixels) uint8, labels (n,) int64), as training.evaluation_splits gives them."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn.batches import Batches
 from lgn.controls import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.memory import require_memory
 from lgn.methods import METHODS, OptimizerSettings, method_label, spell_out_method
 from lgn.network import LogicNetwork
+from lgn.randomness import Batches
 from lgn.run import Run, parse_run
 from lgn.training import build_network, read_data
 from probes.common import Row

@@ -2,19 +2,17 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from lgn.errors import LgnError
-from lgn.folders import expanded
+from lgn.files import expanded
 from lgn.methods import spell_out_method
 from lgn.run import Execution, Run, parse_run
-from lgn.validation import named, shown, validated
-from lgn.whole_numbers import whole_seeds
-from lgn.yaml_files import read_mapping
+from lgn.settings import named, read_mapping, shown, validated, whole_seeds
 from study.primary import check_primary, require_primary
 
 Probe = Literal["hessian", "lemma", "plane", "line", "noise", "layers", "class_gates"]
@@ -102,6 +100,16 @@ def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
 def read_preset(path: Path | str) -> Preset:
     """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
     return parse_preset(read_mapping(path), str(path))
+
+
+def check_config_files(paths: Iterable[Path | str]) -> None:
+    """Looks at the files that Snakemake merges into one configuration, with a reader of its own that says nothing.
+
+    Raises LgnError as read_mapping, and where two of them name a preset: what they merge into is neither.
+    """
+    named = [path for path in paths if "preset" in read_mapping(path)]
+    if len(named) > 1:
+        raise LgnError(f"{named[1]}: preset: is named by {named[0]} too; allowed: one preset a call")
 
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgn.arguments import parse_settings
 from lgn.cli import main
 from lgn.errors import LgnError
 from lgn.methods import METHODS, method_label, method_name
 from lgn.run import Execution, Run, parse_run
+from lgn.settings import parse_settings
 from study.cli import parse_runs
 from study.official_keys import OFFICIAL_KEYS
 from study.plan import Design

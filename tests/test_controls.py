@@ -15,7 +15,7 @@ from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.run import Execution, parse_run
-from lgn.stopping import Stopped
+from lgn.terminal import Stopped
 from lgn.training import evaluate_record, train
 from probes.record import probe_record
 from study.seeds import train_seeds

@@ -5,7 +5,7 @@ import pytest
 import torch
 from training_process import SETTINGS, record_bytes, run, start
 
-from lgn.batches import Batches
+from lgn.randomness import Batches
 from lgn.run import parse_run
 from lgn.training import build_network
 

@@ -22,9 +22,9 @@ from training_process import (
 )
 
 from lgn import memory
-from lgn.checkpoint import CHECKPOINT, read_checkpoint
 from lgn.cli import main
 from lgn.errors import LgnError
+from lgn.records import CHECKPOINT, read_checkpoint
 from lgn.run import Execution, parse_run
 from lgn.training import train
 

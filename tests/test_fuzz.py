@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.records import read_record
-from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.data.formats import read_cifar, read_idx
 from lgn.errors import LgnError
+from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.run import parse_run
 from study.preset import Preset, parse_preset, read_preset
 

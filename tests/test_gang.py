@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from lgn import evaluation, training
-from lgn.checkpoint import write_checkpoint
 from lgn.data import Dataset, Split
 from lgn.errors import LgnError
 from lgn.kernels import resolve
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
+from lgn.records import write_checkpoint
 from lgn.run import Execution, parse_run
 from lgn.training import train
 from study.cli import parse_runs

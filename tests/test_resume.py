@@ -20,9 +20,9 @@ from training_process import (
 )
 
 from lgn import training
-from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.run import Execution, parse_run
-from lgn.stopping import Stopped
+from lgn.terminal import Stopped
 from lgn.training import train
 from study.seeds import train_seeds
 
@@ -188,9 +188,7 @@ def test_writing_checkpoints_takes_little_of_the_time(tmp_path, monkeypatch):
     monkeypatch.setattr(training.time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
     written = []
-    monkeypatch.setattr(
-        training.checkpoint, "write_checkpoint", lambda *arguments: written.append(next(clock))
-    )
+    monkeypatch.setattr(training.records, "write_checkpoint", lambda *arguments: written.append(next(clock)))
     train(
         parse_run(SETTINGS | {"iterations": 300, "evaluations": 2}),
         tmp_path,

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from lgn import metrics, training
-from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.errors import LgnError
+from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.run import Execution, parse_run
 from lgn.training import evaluate_record, train
 

@@ -7,10 +7,11 @@ try:
     from analysis.tidy import TABLES
     from study.preset import parse_preset
     from study.plan import Design, gpu_request, write_design
-    from lgn.environment import prepare_shell
+    from study.plan import prepare_shell
     from lgn.errors import LgnError
-    from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
-    from lgn.yaml_files import check_config_files
+    from probes import PROBE_SEMANTICS
+    from lgn import TRAINING_SEMANTICS
+    from study.preset import check_config_files
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: lgn-bench is not installed for the Python that runs Snakemake; allowed: `pip install` with the folder or "

@@ -11,7 +11,7 @@ import triton.language as tl
 
 from lgn.gates import GATES as _GATE_COUNT
 from lgn.methods import BETA_1, BETA_2
-from lgn.noise import GOLDEN32, MIX_1, MIX_2
+from lgn.randomness import GOLDEN32, MIX_1, MIX_2
 
 GATES = tl.constexpr(_GATE_COUNT)
 
@@ -92,7 +92,7 @@ def erf_inverse(x):
 
 @triton.jit
 def uniforms(neuron, key_0, key_1):
-    """(BLOCK, 16) float32: rows of noise.uniforms, bit for bit. neuron, key_0, key_1: (BLOCK,) int32."""
+    """(BLOCK, 16) float32: rows of randomness.uniforms, bit for bit. neuron, key_0, key_1: (BLOCK,) int32."""
     count = neuron[:, None] * GATES + tl.arange(0, GATES)[None, :]
     x = count.to(tl.uint32, bitcast=True) * _GOLDEN + key_0.to(tl.uint32, bitcast=True)[:, None]
     x = (x ^ (x >> 16)) * _MIX_1
