@@ -113,7 +113,7 @@ def add_commands(commands) -> None:
 
 
 def _evaluate(options) -> None:
-    from lgn.training import evaluate_record
+    from lgn.restore import evaluate_record
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("column", "recorded", "now"))

@@ -8,8 +8,8 @@ import torch
 
 from lgn.gates import COEFFICIENTS, GATES
 from lgn.methods import Estimator
-from lgn.noise import NOISES
-from lgn.randomness import layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 
 class _StraightThrough(torch.autograd.Function):

@@ -1,11 +1,32 @@
-"""Noise on the gate logits: four distributions, made of the uniform numbers of `lgn.randomness`.
+"""Noise on the gate logits: uniform numbers from a counter, and the four distributions made of them.
 
-All have Gumbel(0, 1)'s variance, pi^2 / 6, so that they differ in shape and not in size.
+A number depends on (seed, step, layer, neuron, gate) alone, so every backend, thread count and order of evaluation
+draws the same noise. All distributions have Gumbel(0, 1)'s variance, pi^2 / 6, so that they differ in shape and not in
+size.
 """
 
 import math
 
 import torch
+
+from lgn.gates import GATES
+from lgn.randomness import GOLDEN32, MASK32, MIX_1, MIX_2
+
+
+def uniforms(key: tuple[int, int], width: int, device: torch.device | str = "cpu") -> torch.Tensor:
+    """(width, 16) float32 in (0, 1), symmetric about 1/2: odd multiples of 2^-24, all exact in float32.
+
+    32-bit arithmetic in int64: torch has no wrapping uint32 multiplication. The second key enters between the
+    multiplications; without it the numbers of another step would be these ones shifted.
+    """
+    x = torch.arange(width * GATES, dtype=torch.int64, device=device)
+    x = (x * GOLDEN32 + key[0]) & MASK32
+    x = x ^ (x >> 16)
+    x = (x * MIX_1) & MASK32
+    x = x ^ (x >> 15) ^ key[1]
+    x = (x * MIX_2) & MASK32
+    x = x ^ (x >> 15)
+    return ((x >> 9).to(torch.float32) * 2.0**-23 + 2.0**-24).view(width, GATES)
 
 
 def gumbel(u: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""All randomness of a run: named seed streams, the order of its images, and noise as a function of its place.
+"""All randomness of a run: named seed streams, the order of its images, and the keys of its noise.
 
 Nothing here has a state: a resumed run, another backend and another number of threads draw the same numbers.
 """
@@ -6,13 +6,10 @@ Nothing here has a state: a resumed run, another backend and another number of t
 import hashlib
 
 import numpy as np
-import torch
-
-from lgn.gates import GATES
 
 STREAMS = ("wiring", "logits", "noise", "data_order", "evaluation_noise", "labels", "fresh_neurons")
 
-_MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
 GOLDEN32, GOLDEN64 = 0x9E3779B9, 0x9E3779B97F4A7C15
 # Multipliers of a 32-bit integer finaliser of low bias (Wellons, hash-prospector).
 MIX_1, MIX_2 = 0x21F0AAAD, 0xD35A2D97
@@ -61,7 +58,7 @@ class Batches:
 def layer_key(seed: int, step: int, layer: int) -> tuple[int, int]:
     """Two 32-bit keys of the noise of one layer at one step. seed: a stream's."""
     key = _splitmix64(_splitmix64(_splitmix64(seed) + step) + layer)
-    return key & _MASK32, key >> 32
+    return key & MASK32, key >> 32
 
 
 def _splitmix64(x: int) -> int:
@@ -69,19 +66,3 @@ def _splitmix64(x: int) -> int:
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK64
     return x ^ (x >> 31)
-
-
-def uniforms(key: tuple[int, int], width: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """(width, 16) float32 in (0, 1), symmetric about 1/2: odd multiples of 2^-24, all exact in float32.
-
-    32-bit arithmetic in int64: torch has no wrapping uint32 multiplication. The second key enters between the
-    multiplications; without it the numbers of another step would be these ones shifted.
-    """
-    x = torch.arange(width * GATES, dtype=torch.int64, device=device)
-    x = (x * GOLDEN32 + key[0]) & _MASK32
-    x = x ^ (x >> 16)
-    x = (x * MIX_1) & _MASK32
-    x = x ^ (x >> 15) ^ key[1]
-    x = (x * MIX_2) & _MASK32
-    x = x ^ (x >> 15)
-    return ((x >> 9).to(torch.float32) * 2.0**-23 + 2.0**-24).view(width, GATES)

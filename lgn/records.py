@@ -22,8 +22,6 @@ from lgn.errors import LgnError
 from lgn.files import sha256, write_bytes, write_json
 
 CHECKPOINT = "checkpoint.safetensors"
-SNAPSHOT = "snapshot_"
-"""Begins the name of a snapshot's tensor; the iteration ends it."""
 STATE, DIGEST = "state", "sha256"
 ANEW = "remove it to start this run anew"
 

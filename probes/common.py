@@ -10,11 +10,11 @@ import torch
 
 from lgn.data.encoding import encode
 from lgn.network import LogicNetwork
-from lgn.noise import NOISES
-from lgn.randomness import layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
-"""name -> (images (n, pixels) uint8, labels (n,) int64), as training.evaluation_splits gives them."""
+"""name -> (images (n, pixels) uint8, labels (n,) int64), as evaluate.evaluation_splits gives them."""
 
 Row = dict[str, float | int | str]
 

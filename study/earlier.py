@@ -10,6 +10,7 @@ from lgn.errors import LgnError
 from lgn.files import make_folder, only_process
 from lgn.kernels import resolve
 from lgn.run import Execution, Run, parse_run
+from lgn.state import SNAPSHOT
 
 INSTEAD = "allowed: another folder, or `lgn train --again` to replace the record"
 
@@ -86,7 +87,7 @@ def continue_from(source: Path, run: Run, directory: Path, execution: Execution)
     state["fingerprint"] = made | {"run_id": run.run_id, "snapshots": 0}
     end = {"run_id": before.run_id, "iteration": record["final"]["iteration"]}
     state["continued_from"] = [*state.get("continued_from", []), end]
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(records.SNAPSHOT)}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(SNAPSHOT)}
     make_folder(directory)
     with only_process(directory):
         records.write_checkpoint(directory, state, tensors)

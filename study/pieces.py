@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lgn.run import Run
 from lgn.terminal import ProgressBar, StopRequest
-from lgn.training import train
+from lgn.train import train
 from study.earlier import record_of
 from study.preset import Preset, expand
 

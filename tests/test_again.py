@@ -10,7 +10,7 @@ from lgn.cli import main
 from lgn.errors import LgnError
 from lgn.records import CHECKPOINT
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 from study import seeds
 from study.earlier import KEPT, continue_from
 
@@ -27,7 +27,7 @@ def lgn_train(output, *arguments, **changed):
 
 @pytest.fixture(autouse=True)
 def no_warm_up(monkeypatch):
-    monkeypatch.setattr("lgn.training.warm_up", lambda run, execution: None)
+    monkeypatch.setattr("lgn.train.warm_up", lambda run, execution: None)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from lgn.kernels import make_engine, resolve
 from lgn.kernels.cpu.threads import meet
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
-from lgn.noise import gumbel
-from lgn.randomness import uniforms
+from lgn.noise import gumbel, uniforms
 
 METHODS = [
     Estimator(noise, temperature, straight_through, grad_factor)

@@ -12,7 +12,7 @@ from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
 from lgn.terminal import ProgressBar, StopRequest
-from lgn.training import train
+from lgn.train import train
 from study.pieces import remaining, train_remaining
 from study.preset import parse_preset, read_preset
 

@@ -34,8 +34,8 @@ from lgn.kernels.gpu.engine import TritonEngine
 from lgn.kernels.gpu.gang import TritonGang
 from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
-from lgn.noise import NOISES
-from lgn.randomness import layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ROOT = Path(__file__).resolve().parent.parent

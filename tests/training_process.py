@@ -16,8 +16,8 @@ CLOCKS = ("training_seconds", "elapsed_seconds")
 
 _PROGRAM = """
 import math, sys
-from lgn import training
-training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
+from lgn import state
+state.CHECKPOINT_SECONDS, state.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
 from lgn.terminal import ProgressBar
 ProgressBar.LINE_SECONDS = 0.0
 from lgn.cli import main

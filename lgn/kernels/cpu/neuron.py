@@ -119,7 +119,7 @@ def layer_key(seed, step, layer):
 
 @inlined
 def uniforms(neuron, key):
-    """A neuron's row of randomness.uniforms, bit for bit."""
+    """A neuron's row of noise.uniforms, bit for bit."""
     x = each_lane(u32(GOLDEN32)) + u32(u32(neuron) * u32(GATES) * u32(GOLDEN32) + u32(key))
     x = (x ^ (x >> 16)) * u32(MIX_1)
     x = (x ^ (x >> 15) ^ u32(key >> u64(32))) * u32(MIX_2)

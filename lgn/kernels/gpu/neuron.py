@@ -92,7 +92,7 @@ def erf_inverse(x):
 
 @triton.jit
 def uniforms(neuron, key_0, key_1):
-    """(BLOCK, 16) float32: rows of randomness.uniforms, bit for bit. neuron, key_0, key_1: (BLOCK,) int32."""
+    """(BLOCK, 16) float32: rows of noise.uniforms, bit for bit. neuron, key_0, key_1: (BLOCK,) int32."""
     count = neuron[:, None] * GATES + tl.arange(0, GATES)[None, :]
     x = count.to(tl.uint32, bitcast=True) * _GOLDEN + key_0.to(tl.uint32, bitcast=True)[:, None]
     x = (x ^ (x >> 16)) * _MIX_1
