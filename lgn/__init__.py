@@ -1,5 +1,14 @@
-"""Logic gate networks: one run of settings -> one record. Data flows one way:
-run -> data -> network -> kernels -> train -> record. The versions below say what may stand together."""
+"""Logic gate networks: one run of settings -> one record. Read it in the order of a run:
+
+gates, randomness, noise, wiring, methods, estimator, network    what is trained
+settings, run, data                                              what one training is, and on what
+prepare, train, state, evaluate, metrics                         the loop, and what it measures
+records, restore                                                 what it leaves, and back
+kernels                                                          the same network, faster
+cli, terminal, machine, memory, files, arrays, errors            what is around it
+
+The versions below say what may stand together.
+"""
 
 __version__ = "0.1.0"
 
