@@ -27,7 +27,7 @@ class Examples(NamedTuple):
 
 
 def probe_seed(seed: int, probe: str) -> int:
-    """64-bit seed of a probe's stream; "probe/" keeps it apart from every stream of lgn.streams at the same seed."""
+    """64-bit seed of a probe's stream; "probe/" keeps it apart from every stream of lgn.randomness at the same seed."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/probe/{probe}".encode(), digest_size=8).digest(), "little")
 
 

@@ -18,7 +18,7 @@ ALLOWED = {
 """Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
 
 OURS = {"lgn", "study", "probes", "analysis", "benchmarks", "tests"}
-MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3800, 50
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3600, 50
 LONGER = {"lgn/kernels/cpu/engine.py": 303}
 """Files that are longer today, and may only shrink."""
 
