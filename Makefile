@@ -3,7 +3,7 @@
 # Both build the virtual environment they run in; no other set-up is needed. The rest is Snakemake's (see README.md).
 
 PRESET ?= default
-CORES ?= $(shell $(PYTHON) lgn/cores.py 2>/dev/null || echo 1)
+CORES ?= $(shell $(PYTHON) lgn/machine.py 2>/dev/null || echo 1)
 PYTHON ?= python3
 TORCH ?= auto
 VENV ?= .venv

@@ -15,8 +15,7 @@ from analysis.tidy import Tables
 from analysis.unused import unused_shares
 from analysis.verdicts import Effect, Verdict, effect_verdict
 from lgn.errors import LgnError
-from lgn.outputs import require_ours
-from lgn.storage import make_folder
+from lgn.files import make_folder, require_ours
 
 MIN_BASELINE_GAP = 0.005
 """Half a point: a baseline gap whose interval reaches below it is nothing to reduce."""

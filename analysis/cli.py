@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis.collect import collect, read_run_ids
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
-from lgn.folders import given_path
+from lgn.files import given_path
 
 
 def main(arguments: list[str] | None = None) -> int:

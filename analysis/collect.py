@@ -22,9 +22,8 @@ from analysis.records import (
 )
 from analysis.tidy import TABLES
 from lgn.errors import LgnError
+from lgn.files import make_folder, require_ours
 from lgn.gates import NAMES
-from lgn.outputs import require_ours
-from lgn.storage import make_folder
 from study.primary import check_primary
 
 GROUPING = (

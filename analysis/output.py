@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lgn.outputs import require_ours
-from lgn.storage import make_folder
+from lgn.files import make_folder, require_ours
 
 _TEX = {
     "&": r"\&",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lgn.errors import LgnError
-from lgn.storage import write_bytes
+from lgn.files import write_bytes
 
 
 def collect_probe(files: Iterable[str], output: str) -> None:

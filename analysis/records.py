@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lgn import RECORD_VERSION
 from lgn.errors import LgnError
+from lgn.files import sha256
 from lgn.methods import MODES
 from lgn.run import parse_run
-from lgn.storage import sha256
-from lgn.versions import RECORD_VERSION
 
 RUN_FIELDS = {
     "run_id": str,

@@ -17,9 +17,9 @@ from analysis.collect import collect
 from analysis.figures import available_figures, write_figure
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
-from lgn.cores import usable_cores
 from lgn.errors import LgnError
-from lgn.storage import make_folder, write_bytes
+from lgn.files import make_folder, write_bytes
+from lgn.machine import usable_cores
 
 SUFFIX = ".csv.xz"
 

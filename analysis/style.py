@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from lgn.files import make_folder
 from lgn.methods import method_label
-from lgn.storage import make_folder
 
 COLUMN, PAGE = 3.4, 7.0
 """Width in inches of a one-column and a two-column figure of a paper."""

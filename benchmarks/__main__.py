@@ -14,9 +14,9 @@ import torch
 
 from benchmarks import figures, inference, scaling, speed, workflow
 from benchmarks.cases import QUICK_CASES, SPEED_CASES
-from lgn.environment import describe
 from lgn.errors import LgnError
-from lgn.folders import given_path
+from lgn.files import given_path
+from lgn.machine import describe
 
 PARTS = ("speed", "inference", "scaling", "workflow")
 

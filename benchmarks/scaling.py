@@ -13,7 +13,7 @@ import psutil
 from benchmarks.cases import Case
 from benchmarks.measure import time_alone
 from benchmarks.roofline import bandwidth, step_bytes
-from lgn.cores import usable_cores
+from lgn.machine import usable_cores
 
 COLUMNS = [
     "axis", "method", "depth", "width", "batch", "threads", "runs", "median_ms", "low_ms", "high_ms", "memory_mib",

@@ -23,7 +23,7 @@ from lgn.data import default_data_dir
 from lgn.methods import METHODS
 from lgn.records import read_run, read_weights, write_record
 from lgn.run import Execution, Run
-from lgn.training import train
+from lgn.train import train
 from study.plan import Design, write_design
 from study.preset import Preset, read_preset
 

@@ -5,9 +5,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from lgn.arguments import add_data_dir, data_dir_of
+from lgn.cli import add_data_dir, data_dir_of
 from lgn.errors import LgnError
-from lgn.folders import given_path
+from lgn.files import given_path
 
 DIFFERENT = 1
 """Exit status of a proof in which something disagrees."""
@@ -57,8 +57,8 @@ def add_commands(commands) -> None:
 def _predict(options) -> None:
     import numpy as np
 
-    from lgn.inference import DiscreteNetwork
-    from lgn.training import restore
+    from lgn.kernels.discrete import DiscreteNetwork
+    from lgn.restore import restore
 
     trained = restore(options.record, data_dir_of(options))
     try:
@@ -72,9 +72,8 @@ def _predict(options) -> None:
 def _export(options) -> None:
     from circuits.classifier import classifier
     from circuits.export import verilog, written
-    from lgn.outputs import require_ours
-    from lgn.storage import write_bytes
-    from lgn.training import restore
+    from lgn.files import require_ours, write_bytes
+    from lgn.restore import restore
 
     trained = restore(options.record, data_dir_of(options))
     netlist, header = classifier(trained.network, trained.thresholds), _header(options.record)
@@ -102,7 +101,7 @@ def _header(record: Path) -> str:
 
 def _prove(options) -> int:
     from circuits.prove import prove
-    from lgn.training import restore
+    from lgn.restore import restore
 
     if options.output and options.output.exists() and any(options.output.iterdir()):
         raise LgnError(f"{options.output}: holds files; allowed: a folder that is empty or not there")
@@ -124,7 +123,7 @@ def _use(options) -> None:
     from circuits.use import counts
     from lgn.data.encoding import encode
     from lgn.records import read_run
-    from lgn.training import restore
+    from lgn.restore import restore
 
     writer = None
     for record in map(given_path, options.records):

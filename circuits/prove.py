@@ -16,8 +16,8 @@ from circuits.classifier import classifier, neurons, packed, unpacked_classes
 from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn.errors import LgnError
-from lgn.inference import DiscreteNetwork
-from lgn.training import Trained
+from lgn.kernels.discrete import DiscreteNetwork
+from lgn.restore import Trained
 
 PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
 """Tool -> the Debian package that has it."""

@@ -17,8 +17,8 @@ from circuits.classifier import discrete_gates, gates_alone, packed
 from circuits.netlist import Netlist
 from circuits.prove import tool
 from lgn.arrays import stacked_wiring
-from lgn.circuit import live_circuit
 from lgn.gates import TRUTH_TABLE
+from lgn.kernels.circuit import live_circuit
 from lgn.network import LogicNetwork
 
 FLIPS = 64

@@ -1,4 +1,22 @@
-"""Logic gate networks: training core, metrics and run records. Data flows one way:
-config -> data -> encoding -> network -> kernels -> training -> records."""
+"""Logic gate networks: one run of settings -> one record. Read it in the order of a run:
+
+gates, randomness, noise, wiring, methods, estimator, network    what is trained
+settings, run, data                                              what one training is, and on what
+prepare, train, state, evaluate, metrics                         the loop, and what it measures
+records, restore                                                 what it leaves, and back
+kernels                                                          the same network, faster
+cli, terminal, machine, memory, files, arrays, errors            what is around it
+
+The versions below say what may stand together.
+"""
 
 __version__ = "0.1.0"
+
+TRAINING_SEMANTICS = 1
+"""Raised when the same settings come to mean another training; every run is then trained anew."""
+
+HISTORY_VERSION = 2
+"""Raised when rows of history get other columns or mean something else; checkpoints with other rows are refused."""
+
+RECORD_VERSION = 2
+"""Raised when files or columns of a record change meaning; analysis refuses to mix versions."""

@@ -1,15 +1,22 @@
-"""The command line: lgn train | pieces | evaluate | verify | probe | fetch | design | keys. Each is a library call."""
+"""The command line: lgn train | pieces | evaluate | verify | probe | fetch | design | keys. Each is a library call.
+
+Each package states its own commands; those about one record and its data, evaluate and fetch, stand here.
+"""
 
 import argparse
+import csv
 import importlib
+import math
 import os
 import sys
+from pathlib import Path
 
 from lgn.errors import LgnError
-from lgn.stopping import Stopped
+from lgn.files import given_path
+from lgn.terminal import Stopped
 
-ROOMS = ("study.cli", "lgn.commands", "probes.cli", "circuits.cli")
-"""Modules that state commands. They are above this one: nothing else in lgn may know of them."""
+ROOMS = ("study.cli", "lgn.cli", "probes.cli", "circuits.cli")
+"""Modules that state commands. Those above lgn are named here alone: nothing else in it may know of them."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,5 +67,70 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+
+
+def execution_of(options: argparse.Namespace):
+    from lgn.run import parse_execution
+
+    names = ("backend", "device", "threads", "snapshots")
+    return parse_execution({name: value for name, value in vars(options).items() if name in names}, "lgn")
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        type=given_path,
+        default=None,
+        help="folder of the data files (default: LGN_DATA, or data)",
+    )
+
+
+def data_dir_of(options: argparse.Namespace) -> Path:
+    from lgn.data import default_data_dir
+
+    return options.data_dir or default_data_dir()
+
+
+def add_commands(commands) -> None:
+    """Adds them to the subparsers of `lgn`."""
+    evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
+    evaluate.add_argument("record", type=given_path, help="directory of a record")
+    add_execution(evaluate)
+    add_data_dir(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+
+    fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
+    fetch.add_argument("dataset")
+    fetch.add_argument(
+        "--report", type=given_path, default=None, help="write what was found to this JSON file"
+    )
+    add_data_dir(fetch)
+    fetch.set_defaults(command=_fetch)
+
+
+def _evaluate(options) -> None:
+    from lgn.restore import evaluate_record
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(("column", "recorded", "now"))
+    for column, (recorded, now) in evaluate_record(
+        options.record, data_dir_of(options), execution_of(options)
+    ).items():
+        writer.writerow((column, recorded, "" if math.isnan(now) else f"{now:.7g}"))
+
+
+def _fetch(options) -> None:
+    from lgn.data import describe, fetch
+    from lgn.files import require_ours, write_json
+
+    if options.report:
+        require_ours(options.report, '{\n  "dataset"')
+    fetch(options.dataset, data_dir_of(options))
+    found = describe(options.dataset, data_dir_of(options))
+    print(", ".join(f"{key} {value}" for key, value in found.items()))
+    if options.report:
+        write_json(options.report, found)

@@ -8,7 +8,8 @@ import torch
 
 from lgn.gates import COEFFICIENTS, GATES
 from lgn.methods import Estimator
-from lgn.noise import NOISES, layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -47,7 +48,7 @@ def gate_weights(
 ) -> torch.Tensor:
     """(width, 16) weights of the gates, differentiable in the logits (width, 16).
 
-    key: noise.layer_key of this layer and step; used in mode "train_mode" with noise only.
+    key: randomness.layer_key of this layer and step; used in mode "train_mode" with noise only.
     """
     if mode == "discrete":
         return torch.nn.functional.one_hot(logits.argmax(-1), GATES).to(logits.dtype)

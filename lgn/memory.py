@@ -1,13 +1,8 @@
 """Is there room? A network that does not fit is refused before anything is allocated, with the estimate."""
 
-import os
-import resource
-from pathlib import Path
-
-import psutil
-
 from lgn.data.files import dataset_info
 from lgn.errors import LgnError
+from lgn.machine import available_bytes
 from lgn.run import Run
 
 BASE_BYTES = 1000 * 2**20
@@ -40,22 +35,6 @@ def _network_bytes(run: Run, backend: str, device: str, snapshots: int) -> int:
         else:
             total += run.width * (run.depth * row + 2 * 4 * lanes)
     return total
-
-
-def available_bytes() -> int:
-    """Main memory that this process may still take: of the machine, of its control group, of its own limits."""
-    free = [psutil.virtual_memory().available]
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        if limit != "max":
-            free.append(int(limit) - int(used))
-    except (OSError, ValueError):
-        pass  # No control group of version 2 here.
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        free.append(limit - psutil.Process(os.getpid()).memory_info().vms)
-    return max(0, min(free))
 
 
 def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 0) -> None:

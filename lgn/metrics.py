@@ -8,7 +8,7 @@ import numpy as np
 
 from lgn.gates import GATES
 from lgn.methods import BETA_2, OptimizerSettings
-from lgn.streams import stream_seed
+from lgn.randomness import stream_seed
 
 FRESH_NEURONS, UNUSED_QUANTILE = 100_000, 0.025
 """The paper's: so many neurons are sampled, and this quantile of their entropies is the threshold of unused gates."""

@@ -12,7 +12,7 @@ from lgn.errors import LgnError
 from lgn.estimator import change_gradient, gate_coefficients, gate_weights, sampling_keys
 from lgn.gates import GATES, PASS_A
 from lgn.methods import Estimator
-from lgn.streams import stream_seed
+from lgn.randomness import stream_seed
 from lgn.wiring import WIRINGS
 
 

@@ -1,8 +1,8 @@
-"""Noise on the gate logits: a counter-based generator and the four distributions.
+"""Noise on the gate logits: uniform numbers from a counter, and the four distributions made of them.
 
-A number depends on (seed, step, layer, neuron, gate) alone, so every backend, thread count and order of
-evaluation draws the same noise, and a resumed run needs no generator state. All distributions have
-Gumbel(0, 1)'s variance, pi^2 / 6, so that they differ in shape and not in size.
+A number depends on (seed, step, layer, neuron, gate) alone, so every backend, thread count and order of evaluation
+draws the same noise. All distributions have Gumbel(0, 1)'s variance, pi^2 / 6, so that they differ in shape and not in
+size.
 """
 
 import math
@@ -10,24 +10,7 @@ import math
 import torch
 
 from lgn.gates import GATES
-
-_MASK32, _MASK64 = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
-GOLDEN32, GOLDEN64 = 0x9E3779B9, 0x9E3779B97F4A7C15
-# Multipliers of a 32-bit integer finaliser of low bias (Wellons, hash-prospector).
-MIX_1, MIX_2 = 0x21F0AAAD, 0xD35A2D97
-
-
-def _splitmix64(x: int) -> int:
-    x = (x + GOLDEN64) & _MASK64
-    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
-    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK64
-    return x ^ (x >> 31)
-
-
-def layer_key(seed: int, step: int, layer: int) -> tuple[int, int]:
-    """Two 32-bit keys of one layer at one step. seed: a 64-bit stream seed (streams.stream_seed)."""
-    key = _splitmix64(_splitmix64(_splitmix64(seed) + step) + layer)
-    return key & _MASK32, key >> 32
+from lgn.randomness import GOLDEN32, MASK32, MIX_1, MIX_2
 
 
 def uniforms(key: tuple[int, int], width: int, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -37,11 +20,11 @@ def uniforms(key: tuple[int, int], width: int, device: torch.device | str = "cpu
     multiplications; without it the numbers of another step would be these ones shifted.
     """
     x = torch.arange(width * GATES, dtype=torch.int64, device=device)
-    x = (x * GOLDEN32 + key[0]) & _MASK32
+    x = (x * GOLDEN32 + key[0]) & MASK32
     x = x ^ (x >> 16)
-    x = (x * MIX_1) & _MASK32
+    x = (x * MIX_1) & MASK32
     x = x ^ (x >> 15) ^ key[1]
-    x = (x * MIX_2) & _MASK32
+    x = (x * MIX_2) & MASK32
     x = x ^ (x >> 15)
     return ((x >> 9).to(torch.float32) * 2.0**-23 + 2.0**-24).view(width, GATES)
 

@@ -1,11 +1,13 @@
-"""A finished run's record on disk: history.csv, gates.npz, weights.safetensors and, last, run.json with their digests.
+"""What a run leaves on disk: a checkpoint while it trains, and its record when it has.
 
-Where snapshots were asked for, snapshots.safetensors holds the logits of earlier iterations.
-
-A record that has run.json is whole.
+checkpoint.safetensors has everything that a continuation needs, in one file with one digest, so that its parts cannot
+disagree. A record is history.csv, gates.npz, weights.safetensors, where snapshots were asked for
+snapshots.safetensors with the logits of earlier iterations, and, last, run.json with the digests of the others: a
+record that has run.json is whole. Nothing is a pickle.
 """
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -13,13 +15,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from lgn.checkpoint import CHECKPOINT, contiguous, read_tensors
 from lgn.errors import LgnError
-from lgn.storage import sha256, write_bytes, write_json
+from lgn.files import sha256, write_bytes, write_json
+
+CHECKPOINT = "checkpoint.safetensors"
+STATE, DIGEST = "state", "sha256"
+ANEW = "remove it to start this run anew"
 
 SNAPSHOTS = "snapshots.safetensors"
+
+
+def write_checkpoint(
+    directory: Path, state: dict, tensors: dict[str, torch.Tensor], name: str = CHECKPOINT
+) -> None:
+    """state: JSON, NaN allowed; tensors: on any device. Raises LgnError as write_bytes does."""
+    text = json.dumps(state).encode()
+    everything = _contiguous(tensors) | {STATE: torch.from_numpy(np.frombuffer(text, np.uint8).copy())}
+    write_bytes(directory / name, save(everything, metadata={DIGEST: _digest(everything)}))
+
+
+def read_checkpoint(directory: Path, name: str = CHECKPOINT) -> tuple[dict, dict[str, torch.Tensor]] | None:
+    """(state, tensors) of an interrupted run; None without one. Raises LgnError where one bit is not as written."""
+    path = directory / name
+    if not path.exists():
+        return None
+    tensors, metadata = _read_tensors(path, ANEW)
+    if STATE not in tensors or metadata.get(DIGEST) != _digest(tensors):
+        raise LgnError(f"{path}: is damaged, its digest is not that of its content; {ANEW}")
+    return json.loads(tensors.pop(STATE).numpy().tobytes()), tensors
 
 
 def write_record(
@@ -38,7 +64,7 @@ def write_record(
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **gates)
     files = {
-        "weights.safetensors": save(contiguous(weights)),
+        "weights.safetensors": save(_contiguous(weights)),
         "gates.npz": arrays.getvalue(),
         "history.csv": _csv(history),
     }
@@ -79,8 +105,32 @@ def read_snapshots(directory: Path) -> dict[int, torch.Tensor]:
     return {iteration: tensors[str(iteration)] for iteration in sorted(map(int, tensors))}
 
 
+def _read_tensors(path: Path, advice: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file. Raises LgnError, ending in the advice, where it cannot be read."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise LgnError(f"{path}: cannot be read as safetensors ({reason}); {advice}") from None
+
+
+def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors as safetensors takes them: on the CPU, each in memory of its own."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
 def _checked_tensors(path: Path) -> dict[str, torch.Tensor]:
-    tensors, _ = read_tensors(path, "train the run again")
+    tensors, _ = _read_tensors(path, "train the run again")
     expected = read_run(path.parent).get("files", {}).get(path.name)
     if sha256(path.read_bytes()) != expected:
         raise LgnError(f"{path}: is not the file that run.json was written with; train the run again")

@@ -8,3 +8,6 @@ gradient that it starts with beside Adam's epsilon, from its settings.
 Each `run*` function takes a network, splits (name -> (images (n, pixels) uint8, labels (n,) int64)) and thresholds, and
 returns flat rows. All work on copies and draw from streams of their own: a probe never changes a training.
 """
+
+PROBE_SEMANTICS = 3
+"""Raised when a probe measures something else, or more of it; every probe is then taken anew."""

@@ -4,9 +4,10 @@ import csv
 import io
 import sys
 
-from lgn.arguments import add_data_dir, data_dir_of, parse_settings
+from lgn.cli import add_data_dir, data_dir_of
 from lgn.errors import LgnError
-from lgn.folders import given_path
+from lgn.files import given_path
+from lgn.settings import parse_settings
 
 
 def add_commands(commands) -> None:
@@ -38,8 +39,7 @@ def add_commands(commands) -> None:
 def _probe(options) -> None:
     import torch
 
-    from lgn.outputs import require_ours
-    from lgn.storage import write_bytes
+    from lgn.files import require_ours, write_bytes
 
     torch.set_num_threads(1)
     if options.output:

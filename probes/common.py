@@ -10,10 +10,11 @@ import torch
 
 from lgn.data.encoding import encode
 from lgn.network import LogicNetwork
-from lgn.noise import NOISES, layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
-"""name -> (images (n, pixels) uint8, labels (n,) int64), as training.evaluation_splits gives them."""
+"""name -> (images (n, pixels) uint8, labels (n,) int64), as evaluate.evaluation_splits gives them."""
 
 Row = dict[str, float | int | str]
 
@@ -26,7 +27,7 @@ class Examples(NamedTuple):
 
 
 def probe_seed(seed: int, probe: str) -> int:
-    """64-bit seed of a probe's stream; "probe/" keeps it apart from every stream of lgn.streams at the same seed."""
+    """64-bit seed of a probe's stream; "probe/" keeps it apart from every stream of lgn.randomness at the same seed."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/probe/{probe}".encode(), digest_size=8).digest(), "little")
 
 

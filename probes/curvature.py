@@ -20,7 +20,7 @@ import torch
 from lgn.errors import LgnError
 from lgn.estimator import gate_coefficients
 from lgn.gates import COEFFICIENTS
-from lgn.memory import available_bytes
+from lgn.machine import available_bytes
 from lgn.network import LogicNetwork
 from probes.common import Examples
 from probes.taylor import activations, class_scores, layer_inputs

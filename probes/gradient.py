@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn.batches import Batches
-from lgn.controls import batch_labels, training_labels
+from lgn.data.splits import batch_labels, told_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.memory import require_memory
 from lgn.methods import METHODS, OptimizerSettings, method_label, spell_out_method
 from lgn.network import LogicNetwork
+from lgn.prepare import build_network, read_data
+from lgn.randomness import Batches
 from lgn.run import Run, parse_run
-from lgn.training import build_network, read_data
 from probes.common import Row
 
 LARGEST = 60
@@ -53,8 +53,8 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     dataset, thresholds = read_data(run, data_dir)
     network = build_network(run, thresholds.size)
     batch = Batches(len(dataset.train.labels), run.batch_size, run.seed)[0]
-    told = training_labels(run, dataset.train.labels)[batch]
-    labels = batch_labels(run, told, 0, network.classes)
+    told = told_labels(dataset.train.labels, run.training_labels, run.seed)[batch]
+    labels = batch_labels(told, run.training_labels, run.seed, 0, network.classes)
     rows = []
     for method in methods:
         network.estimator = replace(run.estimator, **{"temperature": run.temperature} | METHODS[method])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lgn.errors import LgnError
 from lgn.network import LogicNetwork
+from lgn.prepare import build_network
 from lgn.records import read_snapshots
-from lgn.training import Trained, build_network, estimator_at, restore
+from lgn.restore import Trained, restore
 from probes import class_gates, hessian, lemma, perturbation, surface
 from probes.common import Row, Splits, copy_network, set_logits
 
@@ -94,7 +95,7 @@ def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple
         network, snapshots = copy_network(trained.network), read_snapshots(directory)
         for iteration, logits in snapshots.items():
             set_logits(network, list(logits))
-            network.estimator = estimator_at(trained.run, iteration)
+            network.estimator = trained.run.estimator_at(iteration)
             yield iteration, network
     if moments == "ends" or (moments == "all" and not snapshots):
         yield 0, build_network(trained.run, trained.network.inputs)

@@ -4,10 +4,11 @@ import csv
 import sys
 from pathlib import Path
 
-from lgn.arguments import add_data_dir, add_execution, data_dir_of, execution_of, parse_settings
+from lgn.cli import add_data_dir, add_execution, data_dir_of, execution_of
 from lgn.errors import LgnError
-from lgn.folders import given_path
-from lgn.stopping import stop_on_signals
+from lgn.files import given_path
+from lgn.settings import parse_settings
+from lgn.terminal import stop_on_signals
 
 DIVERGED = 3
 """Exit status of a training whose loss, logits or gradients became NaN or infinite."""
@@ -77,7 +78,7 @@ def add_commands(commands) -> None:
 
 
 def _train(options) -> int:
-    from lgn.continuation import KEPT
+    from study.earlier import KEPT
     from study.seeds import train_seeds
 
     runs = parse_runs(parse_settings(options.settings), options.output)
@@ -113,7 +114,7 @@ def _train(options) -> int:
 
 
 def _continue(source: Path, runs: dict, execution) -> None:
-    from lgn.continuation import continue_from
+    from study.earlier import continue_from
 
     if len(runs) > 1:
         raise LgnError(f"--continue-from: {source} for {len(runs)} seeds; allowed: one seed a call")
@@ -123,10 +124,10 @@ def _continue(source: Path, runs: dict, execution) -> None:
 
 def _bar(run):
     from lgn.methods import method_label
-    from lgn.progress import Progress
+    from lgn.terminal import ProgressBar
 
     scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
-    return Progress(f"{method_label(run.method)} {scale}", run.iterations)
+    return ProgressBar(f"{method_label(run.method)} {scale}", run.iterations)
 
 
 def _print_result(record: dict, remark: str = "") -> None:

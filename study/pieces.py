@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lgn.finished import record_of
-from lgn.progress import Progress
 from lgn.run import Run
-from lgn.stopping import StopRequest
-from lgn.training import train
+from lgn.terminal import ProgressBar, StopRequest
+from lgn.train import train
+from study.earlier import record_of
 from study.preset import Preset, expand
 
 
@@ -22,7 +21,7 @@ def train_remaining(
     runs: Path,
     data_dir: Path,
     stop: StopRequest,
-    progress: Callable[[Run], Progress],
+    progress: Callable[[Run], ProgressBar],
 ) -> Iterator[dict]:
     """Trains them one after another as the preset's `execution` says; gives each run.json when it is written.
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import sys
 from functools import cached_property
 from pathlib import Path
 
@@ -124,3 +126,15 @@ def write_design(design: Design, table: str, run_ids: str) -> None:
     design.table.to_csv(table, index=False, lineterminator="\n")
     with open(run_ids, "w", encoding="utf-8") as file:
         file.writelines(f"{run_id}\n" for run_id in design.table["run_id"])
+
+
+def prepare_shell(data_dir: str | None) -> None:
+    """Sets up what the shells of workflow rules inherit.
+
+    `python` is this interpreter, so that a virtual environment need not be activated; LGN_DATA is data_dir if given.
+    """
+    if data_dir:
+        os.environ["LGN_DATA"] = data_dir
+    folder = os.path.dirname(sys.executable)
+    if os.environ["PATH"].split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]

@@ -1,20 +1,17 @@
 """The typed model of a preset, and how it expands into runs."""
 
 import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from lgn.errors import LgnError
-from lgn.folders import expanded
+from lgn.files import expanded
 from lgn.methods import spell_out_method
 from lgn.run import Execution, Run, parse_run
-from lgn.validation import named, shown, validated
-from lgn.whole_numbers import whole_seeds
-from lgn.yaml_files import read_mapping
+from lgn.settings import read_mapping, validated, whole_seeds
 from study.primary import check_primary, require_primary
 
 Probe = Literal["hessian", "lemma", "plane", "line", "noise", "layers", "class_gates"]
@@ -29,14 +26,12 @@ class Sweep(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    set: Annotated[dict[str, Any], Field(description="keys of the base run that this sweep overrides")] = {}
-    vary: Annotated[
-        dict[str, list[Any]], Field(description="keys of the run -> values; all combinations run")
-    ] = {}
-    seeds: Annotated[list[int] | None, Field(min_length=1, description="this sweep's own seeds")] = None
-    probes: Annotated[
-        list[Probe], Field(description="what is measured of these runs' weights when they have trained")
-    ] = []
+    set: dict[str, Any] = Field({}, description="keys of the base run that this sweep overrides")
+    vary: dict[str, list[Any]] = Field({}, description="keys of the run -> values; all combinations run")
+    seeds: list[int] | None = Field(None, min_length=1, description="this sweep's own seeds")
+    probes: list[Probe] = Field(
+        [], description="what is measured of these runs' weights when they have trained"
+    )
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
@@ -46,48 +41,36 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    preset: Annotated[
-        str,
-        Field(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
-            description="names the folders below results/ and paper_figures/",
-        ),
-    ]
-    base: Annotated[
-        dict[str, Any],
-        Field(description="keys of the run that every run shares unless a sweep says otherwise"),
-    ]
-    seeds: Annotated[list[int], Field(min_length=1, description="seeds of every sweep that states none")]
-    sweeps: Annotated[
-        list[Sweep], Field(min_length=1, description="the ablations; runs that two sweeps share run once")
-    ]
-    primary: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            le=1000,
-            description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
-            "it runs at several beside a DLGN",
-        ),
-    ] = None
-    execution: Annotated[Execution, Field(description="where and how runs execute")] = Execution()
-    data_dir: Annotated[
-        str | None, Field(min_length=1, description="folder of the data files; null: LGN_DATA, or data")
-    ] = None
-    results_dir: Annotated[str, Field(min_length=1, description="folder of the run records")] = "results"
-    figures_dir: Annotated[str, Field(min_length=1, description="folder of the figures and tables")] = (
-        "paper_figures"
+    preset: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        description="names the folders below results/ and paper_figures/",
     )
+    base: dict[str, Any] = Field(
+        description="keys of the run that every run shares unless a sweep says otherwise"
+    )
+    seeds: list[int] = Field(min_length=1, description="seeds of every sweep that states none")
+    sweeps: list[Sweep] = Field(
+        min_length=1, description="the ablations; runs that two sweeps share run once"
+    )
+    primary: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
+        "it runs at several beside a DLGN",
+    )
+    execution: Execution = Field(Execution(), description="where and how runs execute")
+    data_dir: str | None = Field(
+        None, min_length=1, description="folder of the data files; null: LGN_DATA, or data"
+    )
+    results_dir: str = Field("results", min_length=1, description="folder of the run records")
+    figures_dir: str = Field("paper_figures", min_length=1, description="folder of the figures and tables")
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
     @field_validator("data_dir", "results_dir", "figures_dir")
     def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
         return folder and expanded(folder, field.field_name)
-
-
-MOST_RUNS = 1_000_000
-"""Far more than a workflow can plan: a preset of more is a slip of the pen."""
 
 
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
@@ -104,19 +87,23 @@ def read_preset(path: Path | str) -> Preset:
     return parse_preset(read_mapping(path), str(path))
 
 
+def check_config_files(paths: Iterable[Path | str]) -> None:
+    """Looks at the files that Snakemake merges into one configuration, with a reader of its own that says nothing.
+
+    Raises LgnError as read_mapping, and where two of them name a preset: what they merge into is neither.
+    """
+    named = [path for path in paths if "preset" in read_mapping(path)]
+    if len(named) > 1:
+        raise LgnError(f"{named[1]}: preset: is named by {named[0]} too; allowed: one preset a call")
+
+
 def expand(preset: Preset, where: str = "config") -> list[Run]:
     """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
     for index, sweep in enumerate(preset.sweeps):
         for key in (key for key, values in sweep.vary.items() if not values):
-            raise LgnError(f"{where}: sweeps[{index}]: vary: {named(key)}: []; allowed: at least one value")
+            raise LgnError(f"{where}: sweeps[{index}]: vary: {key}: []; allowed: at least one value")
         for key in sweep.set.keys() & sweep.vary.keys():
-            raise LgnError(f"{where}: sweeps[{index}]: {named(key)}: stands in set and vary; allowed: in one")
-    planned = sum(
-        math.prod(len(values) for values in sweep.vary.values()) * len(sweep.seeds or preset.seeds)
-        for sweep in preset.sweeps
-    )
-    if planned > MOST_RUNS:
-        raise LgnError(f"{where}: sweeps: number of runs: {shown(planned)}; allowed: at most {MOST_RUNS}")
+            raise LgnError(f"{where}: sweeps[{index}]: {key}: stands in set and vary; allowed: in one")
     runs: dict[str, Run] = {}
     for index, sweep in enumerate(preset.sweeps):
         for run in _sweep_runs(preset, sweep, f"{where}: sweeps[{index}]"):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from lgn import records
 from lgn.errors import LgnError
-from lgn.finished import INSTEAD, record_of, require_same_execution
 from lgn.kernels.abilities import FUSED
 from lgn.memory import require_memory
+from lgn.prepare import backend_of, build_network, read_data, warm_up
 from lgn.run import Execution, Run
-from lgn.stopping import StopRequest
-from lgn.training import Progress, backend_of, build_network, read_data, silent, train, train_on, warm_up
+from lgn.terminal import StopRequest
+from lgn.train import Progress, silent, train, train_on
+from study.earlier import INSTEAD, record_of, require_same_execution
 
 
 def train_seeds(

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lgn import records
+from lgn import TRAINING_SEMANTICS, records
 from lgn.errors import LgnError
 from lgn.run import Execution, parse_run
-from lgn.training import train
-from lgn.versions import TRAINING_SEMANTICS
+from lgn.train import train
 
 REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference" / "verify" / "runs"
 CLOCKS = ("training_seconds", "elapsed_seconds")

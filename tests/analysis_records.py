@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from lgn import metrics, records
+from lgn import RECORD_VERSION, metrics, records
+from lgn.files import sha256
 from lgn.gates import GATES, NAMES
 from lgn.methods import METHODS
 from lgn.run import parse_run
-from lgn.storage import sha256
-from lgn.versions import RECORD_VERSION
 
 BASE = {
     "dataset": "digits",

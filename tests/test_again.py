@@ -6,13 +6,13 @@ from functools import partial
 import pytest
 from training_process import RECORD, SETTINGS, files, record_bytes
 
-from lgn.checkpoint import CHECKPOINT
 from lgn.cli import main
-from lgn.continuation import KEPT, continue_from
 from lgn.errors import LgnError
+from lgn.records import CHECKPOINT
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 from study import seeds
+from study.earlier import KEPT, continue_from
 
 SMALL = SETTINGS | dict(width=20, depth=2, evaluations=6, iterations=20)
 TORCH = Execution(backend="torch", device="cpu")
@@ -27,7 +27,7 @@ def lgn_train(output, *arguments, **changed):
 
 @pytest.fixture(autouse=True)
 def no_warm_up(monkeypatch):
-    monkeypatch.setattr("lgn.training.warm_up", lambda run, execution: None)
+    monkeypatch.setattr("lgn.train.warm_up", lambda run, execution: None)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn.data.encoding import encode
 from lgn.gates import TRUTH_TABLE
-from lgn.inference import DiscreteNetwork
+from lgn.kernels.discrete import DiscreteNetwork
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
-from lgn.training import Trained
+from lgn.restore import Trained
 
 PIXELS, CLASSES = 12, 5
 

@@ -4,7 +4,7 @@ import pytest
 from training_process import SETTINGS
 
 from lgn.cli import _parse, main
-from lgn.progress import Progress
+from lgn.terminal import ProgressBar
 
 TINY = [f"{key}={value}" for key, value in (SETTINGS | dict(width=20, iterations=4, evaluations=3)).items()]
 
@@ -40,7 +40,7 @@ def test_a_loss_before_the_first_step_is_shown_as_none(tmp_path, capsys):
 
 
 def test_a_loss_that_is_there_has_four_digits(capsys):
-    Progress("x", 10)(10, {"loss": 2.34567, "test_accuracy_discrete": 0.5})
+    ProgressBar("x", 10)(10, {"loss": 2.34567, "test_accuracy_discrete": 0.5})
     assert "loss 2.3457, discrete 0.5000" in capsys.readouterr().err
 
 

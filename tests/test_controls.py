@@ -10,13 +10,14 @@ from test_kernels import LEVELS, images, network
 from test_resume import StopAt
 from training_process import SETTINGS, record_bytes
 
-from lgn.controls import batch_labels, temperature_at, training_labels
+from lgn.data.splits import batch_labels, told_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
+from lgn.restore import evaluate_record
 from lgn.run import Execution, parse_run
-from lgn.stopping import Stopped
-from lgn.training import evaluate_record, train
+from lgn.terminal import Stopped
+from lgn.train import train
 from probes.record import probe_record
 from study.seeds import train_seeds
 
@@ -35,27 +36,26 @@ def history(directory):
 
 def test_the_temperature_moves_in_a_constant_ratio_between_its_ends():
     run = parsed(temperature=2.0, final_temperature=0.125, iterations=400)
-    assert [temperature_at(run, i) for i in (0, 100, 200, 400)] == pytest.approx([2.0, 1.0, 0.5, 0.125])
-    assert temperature_at(parsed(temperature=0.3), 17) == 0.3
+    assert [run.estimator_at(i).temperature for i in (0, 100, 200, 400)] == pytest.approx(
+        [2.0, 1.0, 0.5, 0.125]
+    )
+    assert parsed(temperature=0.3).estimator_at(17).temperature == 0.3
 
 
 def test_shuffled_labels_are_the_same_ones_dealt_anew_by_the_seed():
     labels = np.repeat(np.arange(10), 50)
-    one, again, other = (
-        training_labels(parsed(training_labels="shuffled", seed=seed), labels) for seed in (0, 0, 1)
-    )
+    one, again, other = (told_labels(labels, "shuffled", seed) for seed in (0, 0, 1))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert np.array_equal(np.sort(one), labels) and (one == labels).mean() < 0.2
-    assert training_labels(parsed(), labels) is labels
+    assert told_labels(labels, "given", 0) is labels
 
 
 def test_redrawn_labels_are_any_class_anew_at_every_step():
-    run = parsed(training_labels="redrawn")
     labels = np.zeros(5000, np.int64)
-    first, second = (batch_labels(run, labels, iteration, 10) for iteration in (0, 1))
-    assert np.array_equal(first, batch_labels(run, labels, 0, 10)) and (first == second).mean() < 0.2
+    first, second = (batch_labels(labels, "redrawn", 0, iteration, 10) for iteration in (0, 1))
+    assert np.array_equal(first, batch_labels(labels, "redrawn", 0, 0, 10)) and (first == second).mean() < 0.2
     assert np.bincount(first, minlength=10).min() > 400
-    assert batch_labels(parsed(), labels, 0, 10) is labels
+    assert batch_labels(labels, "given", 0, 0, 10) is labels
 
 
 @pytest.mark.parametrize("kind", ["shuffled", "redrawn"])
@@ -158,7 +158,7 @@ def test_a_snapshot_has_the_temperature_of_its_moment(tmp_path):
     run = parsed(**SOFT | {"temperature": 4.0}, final_temperature=0.25, width=20)
     train(run, tmp_path, tmp_path, TORCH.model_copy(update={"snapshots": 2}))
     measured = {row["iteration"]: row["temperature"] for row in probe_record("hessian", tmp_path, tmp_path)}
-    assert len(measured) == 3 and measured == {at: temperature_at(run, at) for at in measured}
+    assert len(measured) == 3 and measured == {at: run.estimator_at(at).temperature for at in measured}
 
 
 def test_what_seeds_together_have_no_kernels_for_is_refused(tmp_path):

@@ -7,8 +7,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from lgn.cores import usable_cores
-from lgn.environment import describe
+from lgn.machine import describe, usable_cores
 
 
 @pytest.mark.parametrize(

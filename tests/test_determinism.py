@@ -5,9 +5,9 @@ import pytest
 import torch
 from training_process import SETTINGS, record_bytes, run, start
 
-from lgn.batches import Batches
+from lgn.prepare import build_network
+from lgn.randomness import Batches
 from lgn.run import parse_run
-from lgn.training import build_network
 
 METHODS = {
     "glgn": dict(noise="gumbel", straight_through=True),

@@ -9,14 +9,14 @@ import torch
 from training_process import SETTINGS
 
 from lgn.errors import LgnError
-from lgn.evaluation import accuracy_columns
+from lgn.evaluate import accuracy_columns
 from lgn.kernels import make_engine
 from lgn.kernels.optimizers import AdamInside
 from lgn.methods import BETA_1, BETA_2, Estimator, OptimizerSettings
 from lgn.metrics import gradient_columns
 from lgn.network import LogicNetwork
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 
 PIXELS, LEVELS = 12, np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axis=1)
 DLGN, GLGN = Estimator("none", 1.0, False), Estimator("gumbel", 0.5, True)

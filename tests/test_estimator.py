@@ -6,7 +6,8 @@ import torch
 from lgn.estimator import gate_coefficients, gate_weights
 from lgn.gates import COEFFICIENTS
 from lgn.methods import MODES, Estimator
-from lgn.noise import gumbel, layer_key, uniforms
+from lgn.noise import gumbel, uniforms
+from lgn.randomness import layer_key
 
 KEY = layer_key(5, 0, 0)
 

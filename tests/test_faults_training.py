@@ -22,11 +22,10 @@ from training_process import (
 )
 
 from lgn import memory
-from lgn.checkpoint import CHECKPOINT, read_checkpoint
 from lgn.cli import main
 from lgn.errors import LgnError
-from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.records import CHECKPOINT, read_checkpoint
+from lgn.run import parse_run
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
@@ -251,8 +250,8 @@ def test_the_memory_estimate_is_above_what_is_taken_and_not_far_above(tmp_path, 
     )  # fmt: skip
     program = (
         "import math, resource, sys\n"
-        "from lgn import training\n"
-        "training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0.0, math.inf\n"
+        "from lgn import state\n"
+        "state.CHECKPOINT_SECONDS, state.CHECKPOINT_SHARE = 0.0, math.inf\n"
         "from lgn.cli import main\n"
         "status = main(sys.argv[1:])\n"
         "print('peak', 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
@@ -277,30 +276,6 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path):
     status, printed = run(tmp_path / "run", "--device", "cuda")
     assert status == 2
     assert one_line(printed) == "lgn: device: cuda was asked for, but torch sees no GPU here; allowed: cpu"
-
-
-def test_a_date_that_jumps_moves_no_clock_of_the_record(tmp_path, monkeypatch):
-    """Back and forth by years, as an unset clock does when the network corrects it."""
-    jumps = iter(range(10**9))
-    monkeypatch.setattr(time, "time", lambda: (-1) ** next(jumps) * 1e8 + 1.7e9)
-    monkeypatch.setattr(time, "time_ns", lambda: (-1) ** next(jumps) * 10**17 + 17 * 10**17)
-    settings = parse_run(
-        dict(
-            dataset="digits", thresholds=2, depth=2, width=50, temperature=1, noise="none", straight_through=False,
-            group_temperature=4, batch_size=16, iterations=30, evaluations=10, seed=0,
-        )
-    )  # fmt: skip
-    train(settings, tmp_path, tmp_path, Execution(backend="torch"))
-    lines = (tmp_path / "history.csv").read_text().splitlines()
-    columns = lines[0].split(",")
-    for name in ("training_seconds", "elapsed_seconds"):
-        clock = [float(line.split(",")[columns.index(name)]) for line in lines[1:]]
-        assert clock == sorted(clock) and 0 <= clock[0] and clock[-1] < 600
-
-
-def test_a_date_in_the_future_does_not_keep_a_checkpoint_from_being_read(half_done, interrupted):
-    os.utime(half_done / CHECKPOINT, (4e9, 4e9))
-    goes_on(half_done, interrupted)
 
 
 def test_damage_names_the_file_in_the_library_too(half_done):

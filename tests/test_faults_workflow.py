@@ -115,16 +115,6 @@ def test_a_preset_changed_half_way_keeps_the_records_there_are_and_mixes_none(tm
     assert jobs(back.stdout).get("train") == 2  # seed 1; those of seed 0 are still there
 
 
-@pytest.mark.parametrize("seconds", [1, 4e9])
-def test_dates_of_files_far_in_the_past_or_future_train_nothing_anew(tmp_path, seconds):
-    done = snakemake(tmp_path, "runs")
-    assert done.returncode == 0, done.stdout
-    for path in (tmp_path / "results").rglob("*"):
-        os.utime(path, (seconds, seconds))
-    again = snakemake(tmp_path, "runs", "--dry-run")
-    assert "train" not in jobs(again.stdout), again.stdout
-
-
 def test_a_record_that_was_damaged_is_named_and_trained_again_when_removed(tmp_path):
     done = snakemake(tmp_path, "collect")
     assert done.returncode == 0, done.stdout

@@ -6,7 +6,7 @@ from test_config import preset
 from lgn.cli import main
 from lgn.data.files import default_data_dir
 from lgn.errors import LgnError
-from lgn.folders import expanded
+from lgn.files import expanded
 from study.preset import parse_preset
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from lgn import evaluation, training
-from lgn.checkpoint import write_checkpoint
+from lgn import evaluate, prepare
 from lgn.data import Dataset, Split
 from lgn.errors import LgnError
 from lgn.kernels import resolve
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
+from lgn.records import write_checkpoint
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 from study.cli import parse_runs
 from study.seeds import train_seeds
 
@@ -32,7 +32,7 @@ LEVELS = np.full((1, 4), 128, np.uint8)
 @pytest.fixture(scope="module", autouse=True)
 def few_images():
     """Evaluating all digits takes the interpreter a minute."""
-    load = training.load
+    load = prepare.load
 
     def load_few(*arguments):
         whole = load(*arguments)
@@ -44,8 +44,8 @@ def few_images():
         return Dataset(whole.name, *few, whole.sha256)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "load", load_few)
-        patch.setattr(evaluation, "TRAIN_MODE_DRAWS", 2)
+        patch.setattr(prepare, "load", load_few)
+        patch.setattr(evaluate, "TRAIN_MODE_DRAWS", 2)
         yield
 
 
@@ -98,8 +98,8 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
 def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
     """One of them further on than the other, and so at another temperature in the same launch."""
     pytest.importorskip("triton")
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
     soft = dict(noise="none", straight_through=False, temperature=2.0, final_temperature=0.1, iterations=6)
     runs = {tmp_path / str(seed): parse_run(SETTINGS | soft | {"seed": seed}) for seed in (0, 1)}
 
@@ -116,8 +116,8 @@ def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
 
 
 def test_a_seed_that_is_further_on_leaves_first_and_the_others_end(tmp_path, alone, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
 
     def interrupt(iteration, row):
         if row is not None and iteration >= 6:

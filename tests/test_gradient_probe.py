@@ -10,13 +10,14 @@ import pytest
 import torch
 from training_process import SETTINGS
 
-from lgn.batches import Batches
 from lgn.cli import main
 from lgn.data.encoding import encode
 from lgn.errors import LgnError
 from lgn.methods import METHODS
+from lgn.prepare import build_network, read_data
+from lgn.randomness import Batches
 from lgn.run import Execution, parse_run
-from lgn.training import build_network, read_data, train
+from lgn.train import train
 from probes.gradient import measure, parse_net, predictions, probe_like, probe_methods, same_ratio
 
 NET = dict(

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgn.circuit import live_circuit
 from lgn.data.encoding import encode
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
 from lgn.inference import DiscreteNetwork
+from lgn.kernels.circuit import live_circuit
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
 

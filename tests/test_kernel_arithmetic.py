@@ -11,7 +11,7 @@ import pytest
 import torch
 from losses import mean_loss
 
-from lgn import noise
+from lgn import noise, randomness
 from lgn.gates import COEFFICIENTS
 from lgn.kernels import make_engine
 from lgn.kernels.cpu.lanes import inlined
@@ -69,7 +69,7 @@ def one_softmax(record, inverse_temperature):
 @pytest.mark.parametrize("name", [name for name in NOISE_CODES if name != "none"])
 def test_noise_is_the_references(name):
     """Uniforms bit for bit; the noise as near the float64 value as float32 lets torch be, up to a few roundings."""
-    key = noise.layer_key(12345, 678, 3)
+    key = randomness.layer_key(12345, 678, 3)
     u, g = np.empty((2**14, 16), np.float32), np.empty((2**14, 16), np.float32)
     lanes_noise(NOISE_CODES[name], np.uint64(key[0] | key[1] << 32), u, g)
     expected = noise.uniforms(key, 2**14)
@@ -227,7 +227,7 @@ def test_compiled_code_is_renewed_when_a_module_it_uses_changes(tmp_path):
         return float(out.stdout)
 
     before = run()
-    file = tmp_path / "lgn" / "noise.py"
+    file = tmp_path / "lgn" / "randomness.py"
     file.write_text(file.read_text().replace("MIX_1, MIX_2 = 0x21F0AAAD", "MIX_1, MIX_2 = 0x21F0AAAF"))
     assert run() != before
     file.write_text(file.read_text().replace("0x21F0AAAF", "0x21F0AAAD"))

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from lgn import metrics
-from lgn.batches import Batches
+from lgn.randomness import Batches
 
 
 def test_accuracy_counts_hits():

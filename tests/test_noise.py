@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from lgn.noise import GOLDEN32, MIX_1, MIX_2, NOISES, layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import GOLDEN32, MIX_1, MIX_2, layer_key
 
 VARIANCE = math.pi**2 / 6
 DISTRIBUTIONS = {

@@ -17,10 +17,12 @@ from lgn.data import load
 from lgn.data.files import dataset_info
 from lgn.data.tables import column_levels
 from lgn.errors import LgnError
+from lgn.files import sha256
 from lgn.inference import DiscreteNetwork
+from lgn.prepare import read_data
+from lgn.restore import evaluate_record, restore
 from lgn.run import Execution, parse_run
-from lgn.storage import sha256
-from lgn.training import evaluate_record, read_data, restore, train
+from lgn.train import train
 from probes.class_gates import firing_shares
 from study.plan import Design
 from study.preset import parse_preset

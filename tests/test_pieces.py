@@ -11,9 +11,8 @@ import yaml
 from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
-from lgn.progress import Progress
-from lgn.stopping import StopRequest
-from lgn.training import train
+from lgn.terminal import ProgressBar, StopRequest
+from lgn.train import train
 from study.pieces import remaining, train_remaining
 from study.preset import parse_preset, read_preset
 
@@ -76,7 +75,7 @@ def test_a_run_that_another_process_has_trained_meanwhile_is_not_trained_again(t
     runs = tmp_path / "runs"
 
     def progress(run):
-        return Progress(run.run_id, run.iterations)
+        return ProgressBar(run.run_id, run.iterations)
 
     records = train_remaining(preset, runs, tmp_path, StopRequest(), progress)
     next(records)

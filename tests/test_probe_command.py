@@ -8,7 +8,7 @@ from training_process import SETTINGS
 
 from lgn.cli import main
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 from probes.record import PROBES, probe_record
 
 

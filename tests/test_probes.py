@@ -12,7 +12,7 @@ from lgn.data import read_digits
 from lgn.data.catalog import DATASETS
 from lgn.data.encoding import encode, thresholds
 from lgn.errors import LgnError
-from lgn.evaluation import mode_scores
+from lgn.evaluate import mode_scores
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
 from lgn.kernels import make_engine
 from lgn.kernels.module import accelerate

@@ -19,11 +19,10 @@ from training_process import (
     wait_until_it_trains,
 )
 
-from lgn import training
-from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.run import Execution, parse_run
-from lgn.stopping import Stopped
-from lgn.training import train
+from lgn.terminal import Stopped
+from lgn.train import train
 from study.seeds import train_seeds
 
 PATHS = {
@@ -185,12 +184,10 @@ def test_seeds_that_train_one_after_another_go_on_where_they_were_stopped(tmp_pa
 def test_writing_checkpoints_takes_little_of_the_time(tmp_path, monkeypatch):
     """The time to the next one is at least a hundred times what the last one took, whatever that was."""
     clock = iter(range(10**6))
-    monkeypatch.setattr(training.time, "perf_counter", lambda: float(next(clock)))
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
     written = []
-    monkeypatch.setattr(
-        training.checkpoint, "write_checkpoint", lambda *arguments: written.append(next(clock))
-    )
+    monkeypatch.setattr("lgn.state.write_checkpoint", lambda *arguments: written.append(next(clock)))
     train(
         parse_run(SETTINGS | {"iterations": 300, "evaluations": 2}),
         tmp_path,

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from lgn import metrics, training
-from lgn.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from lgn import metrics
 from lgn.errors import LgnError
+from lgn.prepare import build_network
+from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
+from lgn.restore import evaluate_record
 from lgn.run import Execution, parse_run
-from lgn.training import evaluate_record, train
+from lgn.train import train
 
 RUN = dict(
     dataset="digits", thresholds=4, depth=3, width=200, noise="none", temperature=1.0, straight_through=False,
@@ -113,8 +115,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
         "iterations": 80,
     }
     run, execution = parse_run(settings), Execution(backend=backend, device="cpu")
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
     train(run, tmp_path / "whole", tmp_path, execution)
 
     def interrupt(iteration, row):
@@ -136,8 +138,8 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
 def test_a_checkpoint_with_rows_of_other_columns_is_refused(tmp_path, monkeypatch):
     """Rows of two kinds in one history.csv would stand under the wrong headers."""
     run = parse_run(RUN | {"iterations": 20})
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", math.inf)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
 
     def interrupt(iteration, row):
         if iteration > 10:
@@ -186,7 +188,7 @@ def test_a_time_budget_that_ends_at_an_evaluation_is_no_divergence(tmp_path):
 
 def test_a_run_that_diverges_is_recorded_as_such(tmp_path, monkeypatch):
     """A learning rate of 100 does not make a softmax overflow, so the loss is made NaN by a NaN logit."""
-    monkeypatch.setattr(training, "build_network", nan_network(training.build_network))
+    monkeypatch.setattr("lgn.train.build_network", nan_network(build_network))
     record = train(parse_run(RUN), tmp_path, tmp_path, TORCH)
     assert record["status"] == "diverged"
     assert record["final"]["loss"] is None

@@ -22,7 +22,7 @@ import triton
 import triton.language as tl
 from losses import mean_loss
 
-from lgn import noise
+from lgn import randomness
 from lgn.errors import LgnError
 from lgn.gates import COEFFICIENTS
 from lgn.kernels import make_engine
@@ -34,7 +34,8 @@ from lgn.kernels.gpu.engine import TritonEngine
 from lgn.kernels.gpu.gang import TritonGang
 from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
-from lgn.noise import NOISES, layer_key, uniforms
+from lgn.noise import NOISES, uniforms
+from lgn.randomness import layer_key
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,7 +153,7 @@ def test_keys_are_noises_layer_keys(seed, step):
 
 
 def noise_keys(seed, step):
-    return [noise.layer_key(seed % 2**64, step, layer) for layer in range(5)]
+    return [randomness.layer_key(seed % 2**64, step, layer) for layer in range(5)]
 
 
 @pytest.mark.parametrize("estimator", METHODS, ids=str)

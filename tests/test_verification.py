@@ -10,7 +10,7 @@ from training_process import SETTINGS
 from lgn.cli import main
 from lgn.errors import LgnError
 from lgn.run import Execution, parse_run
-from lgn.training import train
+from lgn.train import train
 from study.verification import (
     BIT_EXACT,
     DIFFERENT,

@@ -4,11 +4,10 @@ import pytest
 import yaml
 from test_workflow import TINY, snakemake
 
-from lgn.arguments import parse_settings
 from lgn.cli import main
 from lgn.errors import LgnError
-from lgn.yaml_files import check_config_files, parse_yaml
-from study.preset import read_preset
+from lgn.settings import parse_settings, parse_yaml
+from study.preset import check_config_files, read_preset
 
 WHOLE = yaml.safe_dump(TINY, sort_keys=False)
 

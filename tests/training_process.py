@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lgn.checkpoint import CHECKPOINT
+from lgn.records import CHECKPOINT
 
 SETTINGS = dict(
     dataset="digits", thresholds=4, depth=3, width=200, temperature=0.5, group_temperature=4, batch_size=32,
@@ -16,10 +16,10 @@ CLOCKS = ("training_seconds", "elapsed_seconds")
 
 _PROGRAM = """
 import math, sys
-from lgn import training
-training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
-from lgn.progress import Progress
-Progress.LINE_SECONDS = 0.0
+from lgn import state
+state.CHECKPOINT_SECONDS, state.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
+from lgn.terminal import ProgressBar
+ProgressBar.LINE_SECONDS = 0.0
 from lgn.cli import main
 sys.exit(main(sys.argv[2:]))
 """

@@ -115,7 +115,6 @@ def _scikit_learn() -> Path:
 
 _READERS = {"idx": read_idx_dataset, "cifar": read_cifar_dataset}
 
-
 _recognised: set[tuple] = set()
 """Files, with sizes and times, that this process has found to be what they are called: the check takes a second."""
 
@@ -124,10 +123,10 @@ def _refuse_other_data(
     dataset: str, info: DatasetInfo, files: list[Path], splits: tuple[Split, Split]
 ) -> None:
     stamps = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
-    # Of a set that is not known by its contents, at least those of the others are told apart.
-    known = {other.identity: name for name, other in DATASETS.items() if other.identity}
     if (dataset, *stamps) in _recognised:
         return
+    # Of a set that is not known by its contents, at least those of the others are told apart.
+    known = {other.identity: name for name, other in DATASETS.items() if other.identity}
     found = known.get(identity_of(*splits))
     if found not in (dataset, None) or (found is None and info.identity):
         held = f"the images and labels of {found}" if found else "other images or labels"

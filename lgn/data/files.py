@@ -11,8 +11,7 @@ from pathlib import Path
 from lgn.data.catalog import DATASETS, DatasetInfo, Download
 from lgn.data.own import is_own, read_own
 from lgn.errors import LgnError
-from lgn.folders import expanded
-from lgn.storage import one_at_a_time, sha256
+from lgn.files import expanded, one_at_a_time, sha256
 
 MOST_NAMES = 8
 """Names of files that a message repeats."""

@@ -23,21 +23,18 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     dimension fastest. Raises LgnError for any other header, too few bytes or too many.
     """
     header = np.array((0x0800 + len(shape), *shape), dtype=">i4")
-    content = _read_up_to(path, header.nbytes + int(np.prod(shape)))
-    found = (
-        np.frombuffer(content[: header.nbytes // 4 * 4], dtype=">i4")
-        if len(content) >= header.nbytes
-        else None
-    )
-    if found is None:
+    size = header.nbytes + int(np.prod(shape))
+    content = _read_up_to(path, size)
+    if len(content) < header.nbytes:
         raise LgnError(
             f"{path}: is truncated, holds {len(content)} bytes; expected a header of {header.nbytes}"
         )
+    found = np.frombuffer(content, dtype=">i4", count=len(header))
     if found[0] != header[0]:
         raise LgnError(f"{path}: has magic number {int(found[0]):#010x}; expected {int(header[0]):#010x}")
     if (found != header).any():
         raise LgnError(f"{path}: holds {_times(found[1:])} values; expected {_times(shape)}")
-    _check_size(path, content, header.nbytes + int(np.prod(shape)))
+    _check_size(path, content, size)
     return np.frombuffer(content, dtype=np.uint8, offset=header.nbytes).reshape(shape)
 
 

@@ -14,7 +14,7 @@ from lgn.data.catalog import DatasetInfo
 from lgn.data.splits import Split, hold_out
 from lgn.data.tables import code_columns, code_labels, is_number
 from lgn.errors import LgnError
-from lgn.storage import sha256
+from lgn.files import sha256
 
 ENDINGS = (".npz", ".csv")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")

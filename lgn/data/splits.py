@@ -1,9 +1,11 @@
-"""Images with labels, and the fixed permutation that holds some of them out."""
+"""Images with labels: the fixed permutation that holds some out, and labels that are told instead of the true ones."""
 
 import hashlib
 from typing import NamedTuple
 
 import numpy as np
+
+from lgn.randomness import stream_seed
 
 SPLIT_SEED = 2025
 """Seed of the permutations that choose held-out images; part of what the splits mean, so never changed."""
@@ -30,6 +32,21 @@ def hold_out(split: Split, per_class: np.ndarray) -> tuple[Split, Split]:
     for label, images in enumerate(per_class):
         held[np.flatnonzero(split.labels[order] == label)[:images]] = True
     return _select(split, order[~held]), _select(split, order[held])
+
+
+def told_labels(labels: np.ndarray, control: str, seed: int) -> np.ndarray:
+    """What a training is told of its images: labels (n,) int64 as given, or "shuffled", dealt anew among them."""
+    if control != "shuffled":
+        return labels
+    return np.random.default_rng(stream_seed(seed, "labels")).permutation(labels)
+
+
+def batch_labels(labels: np.ndarray, control: str, seed: int, iteration: int, classes: int) -> np.ndarray:
+    """The labels (batch,) int64 of one step: those told, or "redrawn", any class anew at every step."""
+    if control != "redrawn":
+        return labels
+    generator = np.random.default_rng([stream_seed(seed, "labels"), iteration])
+    return generator.integers(0, classes, len(labels))
 
 
 def sha256_of(*splits: Split) -> str:

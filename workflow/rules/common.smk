@@ -5,12 +5,11 @@ try:
     from analysis.figures import available_figures, drawn_probes, sources
     from analysis.probes import collect_probe
     from analysis.tidy import TABLES
-    from study.preset import parse_preset
-    from study.plan import Design, gpu_request, write_design
-    from lgn.environment import prepare_shell
+    from lgn import TRAINING_SEMANTICS
     from lgn.errors import LgnError
-    from lgn.versions import PROBE_SEMANTICS, TRAINING_SEMANTICS
-    from lgn.yaml_files import check_config_files
+    from probes import PROBE_SEMANTICS
+    from study.plan import Design, gpu_request, prepare_shell, write_design
+    from study.preset import check_config_files, parse_preset
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{error}: lgn-bench is not installed for the Python that runs Snakemake; allowed: `pip install` with the folder or "

@@ -42,7 +42,7 @@ def kernel(function):
 def _sources() -> str:
     """Digest of all that a kernel compiles in: the kernel modules, and the constants of the two they import."""
     here, lgn = Path(__file__).parent, Path(__file__).parents[2]
-    files = [lgn / "gates.py", lgn / "noise.py", *sorted(here.glob("*.py"))]
+    files = [lgn / "gates.py", lgn / "randomness.py", *sorted(here.glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

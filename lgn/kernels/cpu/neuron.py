@@ -24,7 +24,7 @@ from lgn.kernels.cpu.lanes import (
 )
 from lgn.kernels.cpu.memory import at, load, store
 from lgn.methods import BETA_1, BETA_2
-from lgn.noise import GOLDEN32, GOLDEN64, MIX_1, MIX_2
+from lgn.randomness import GOLDEN32, GOLDEN64, MIX_1, MIX_2
 
 f32, u32, u64 = np.float32, np.uint32, np.uint64
 
@@ -113,7 +113,7 @@ def split_mix(x):
 
 @inlined
 def layer_key(seed, step, layer):
-    """noise.layer_key as one 64-bit number."""
+    """randomness.layer_key as one 64-bit number."""
     return split_mix(split_mix(split_mix(seed) + u64(step)) + u64(layer))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from lgn.gates import GATES
-from lgn.noise import GOLDEN64
+from lgn.randomness import GOLDEN64
 
 WORD = 32
 """Images a machine word."""
@@ -196,7 +196,7 @@ def _split_mix(x: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1024)
 def _key_block(seed: int, block: int, depth: int) -> np.ndarray:
-    """(KEY_STEPS, depth, 2) uint32: noise.layer_key of all layers for the steps of one block."""
+    """(KEY_STEPS, depth, 2) uint32: randomness.layer_key of all layers for the steps of one block."""
     steps = np.arange(block * KEY_STEPS, (block + 1) * KEY_STEPS, dtype=np.uint64)
     seeds = _split_mix(np.full((1, 1), seed % 2**64, np.uint64))
     keys = _split_mix(_split_mix(seeds + steps[:, None]) + np.arange(depth, dtype=np.uint64))
@@ -205,7 +205,7 @@ def _key_block(seed: int, block: int, depth: int) -> np.ndarray:
 
 
 def layer_keys(seed: int, step: int, depth: int) -> np.ndarray:
-    """(depth, 2) int32: the bits of noise.layer_key of every layer at one step."""
+    """(depth, 2) int32: the bits of randomness.layer_key of every layer at one step."""
     return _key_block(seed, step // KEY_STEPS, depth)[step % KEY_STEPS].view(np.int32)
 
 

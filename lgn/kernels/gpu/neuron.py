@@ -11,7 +11,7 @@ import triton.language as tl
 
 from lgn.gates import GATES as _GATE_COUNT
 from lgn.methods import BETA_1, BETA_2
-from lgn.noise import GOLDEN32, MIX_1, MIX_2
+from lgn.randomness import GOLDEN32, MIX_1, MIX_2
 
 GATES = tl.constexpr(_GATE_COUNT)
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and folders that one process at a time writes into."""
+"""Paths as people write them; files that are whole or not there at all; folders for one process at a time."""
 
 import contextlib
 import errno
@@ -7,12 +7,49 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from lgn.errors import LgnError
+
+
+def expanded(path: str, where: str) -> str:
+    """A path with ~ and environment variables replaced.
+
+    Raises LgnError, which begins with `where`, where one of them stands for nothing.
+    """
+    for name in re.findall(r"\$(?:(\w+)|\{(\w+)\})", path):
+        if "".join(name) not in os.environ:
+            raise LgnError(
+                f"{where}: {path!r} names the variable {''.join(name)}; allowed: those that are set"
+            )
+    found = os.path.expanduser(os.path.expandvars(path))
+    if found.startswith("~"):
+        raise LgnError(
+            f"{where}: {path!r} begins with a home folder that there is not; allowed: a path without ~"
+        )
+    return found
+
+
+def given_path(text: str) -> Path:
+    """The path that a command-line argument means; shells leave the ~ of --output=~/x to us. Raises LgnError."""
+    return Path(expanded(text, "path"))
+
+
+def require_ours(path: Path, begins: str) -> None:
+    """Raises LgnError where a path holds anything but a file that begins as ours do. An empty file is nobody's."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise LgnError(f"{path}: is no file; allowed: the name of a file to write")
+    with open(path, "rb") as file:
+        start = file.read(len(begins.encode()))
+    if start not in (b"", begins.encode()):
+        raise LgnError(
+            f"{path}: is a file that this command did not write, since it does not begin with {begins!r}; allowed: "
+            "another name"
+        )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -104,6 +141,6 @@ def _json(value):
         return {key: _json(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [_json(item) for item in value]
-    if isinstance(value, np.generic):
+    if hasattr(value, "item"):  # a number of NumPy's
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,19 +1,65 @@
-"""A finished run that goes on: its state at the end, kept where that was asked for, begins a longer run."""
+"""What stands already where a run is to be trained: a record that is never replaced in silence, or a way to go on.
+
+A finished run goes on where its state at the end was kept: that begins a longer run.
+"""
 
 from pathlib import Path
 
-from lgn import checkpoint, records
+from lgn import HISTORY_VERSION, TRAINING_SEMANTICS, records
 from lgn.errors import LgnError
-from lgn.finished import differences, record_of
+from lgn.files import make_folder, only_process
+from lgn.kernels import resolve
 from lgn.run import Execution, Run, parse_run
-from lgn.storage import make_folder, only_process
-from lgn.versions import HISTORY_VERSION, TRAINING_SEMANTICS
+from lgn.state import SNAPSHOT
 
-KEPT = "kept_checkpoint.safetensors"
+INSTEAD = "allowed: another folder, or `lgn train --again` to replace the record"
+
+KEPT = "kept_records.safetensors"
 """The checkpoint of the last iteration, beside a record whose training was told to keep it."""
 
 FREE = ("iterations", "evaluations", "time_budget_seconds")
 """How long a run goes on and how often it is looked at, of which no step depends but by final_temperature."""
+
+
+def record_of(run: Run, directory: Path) -> dict | None:
+    """run.json of this very run in a folder; None where there is none.
+
+    Raises LgnError where the record there is of other settings or of a version that trains them otherwise.
+    """
+    path = directory / "run.json"
+    if not path.exists():
+        return None
+    record = records.read_run(directory)
+    if differing := differences(parse_run(record["settings"], str(path)), run):
+        said = ", ".join(f"{key}: {there} (here {here})" for key, (there, here) in differing.items())
+        raise LgnError(f"{path}: is the record of another run, {said}; {INSTEAD}")
+    if record.get("training_semantics") != TRAINING_SEMANTICS:
+        raise LgnError(
+            f"{path}: training_semantics: {record.get('training_semantics')} (here {TRAINING_SEMANTICS}); {INSTEAD}"
+        )
+    return record
+
+
+def require_same_execution(record: dict, run: Run, directory: Path, execution: Execution) -> None:
+    """Raises LgnError where training the run now would make another record: other rounding, other clocks, snapshots."""
+    made = record["environment"]
+    backend, device = resolve(execution.backend, execution.device, run.estimator, run.optimizer_settings)
+    there = (made["backend"], made["device"], made["threads"], records.SNAPSHOTS in record["files"])
+    here = (backend, device, execution.threads, execution.snapshots > 0)
+    names = ("backend", "device", "threads", "snapshots")
+    for name, old, new in zip(names, there, here, strict=True):
+        if old != new:
+            raise LgnError(f"{directory / 'run.json'}: {name}: {_said(old)} (here {_said(new)}); {INSTEAD}")
+
+
+def differences(there: Run, here: Run) -> dict[str, tuple[object, object]]:
+    """key -> (value there, value here) of the settings in which two runs differ."""
+    pairs = {key: (getattr(there, key), getattr(here, key)) for key in Run.model_fields}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _said(value: object) -> object:
+    return {True: "stored", False: "none"}[value] if isinstance(value, bool) else value
 
 
 def continue_from(source: Path, run: Run, directory: Path, execution: Execution) -> None:
@@ -22,14 +68,14 @@ def continue_from(source: Path, run: Run, directory: Path, execution: Execution)
     A folder that has a record or a checkpoint of the run already stays as it is. Raises LgnError where nothing was
     kept, and where an uninterrupted training of `run` would not have come through that state.
     """
-    if record_of(run, directory) or (directory / checkpoint.CHECKPOINT).exists():
+    if record_of(run, directory) or (directory / records.CHECKPOINT).exists():
         return
     record = records.read_run(source)
     before = parse_run(record["settings"], str(source / "run.json"))
     _require_the_same_course(source, before, run, record)
     if execution.snapshots:
         raise LgnError(f"snapshots: {execution.snapshots} of a run that continues another; allowed: 0")
-    found = checkpoint.read_checkpoint(source, KEPT)
+    found = records.read_checkpoint(source, KEPT)
     if found is None:
         raise LgnError(f"{source / KEPT}: is missing; allowed: a record of `lgn train --keep-checkpoint`")
     state, tensors = found
@@ -41,10 +87,10 @@ def continue_from(source: Path, run: Run, directory: Path, execution: Execution)
     state["fingerprint"] = made | {"run_id": run.run_id, "snapshots": 0}
     end = {"run_id": before.run_id, "iteration": record["final"]["iteration"]}
     state["continued_from"] = [*state.get("continued_from", []), end]
-    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(checkpoint.SNAPSHOT)}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(SNAPSHOT)}
     make_folder(directory)
     with only_process(directory):
-        checkpoint.write_checkpoint(directory, state, tensors)
+        records.write_checkpoint(directory, state, tensors)
 
 
 def _require_the_same_course(source: Path, before: Run, run: Run, record: dict) -> None:

@@ -1,13 +1,15 @@
-"""What a record says of the machine and the code that made it."""
+"""The machine that a run meets: its cores, its free memory, and what a record says of it and of the code.
 
+As a program this prints the number of cores, for the Makefile, before anything is installed: hence what it imports.
+"""
+
+import math
 import os
 import platform
+import resource
 import subprocess
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from lgn.cores import usable_cores
 
 PACKAGES = ("torch", "numpy", "numba", "triton", "scipy", "scikit-learn")
 
@@ -55,16 +57,35 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def prepare_shell(data_dir: str | None) -> None:
-    """Sets up what the shells of workflow rules inherit.
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores of the machine that the process's CPU set and its control group (version 2, a container's limit) leave it.
 
-    `python` is this interpreter, so that a virtual environment need not be activated; LGN_DATA is data_dir if given.
+    At least 1. A group's share of time that is no whole number of cores counts as the next.
     """
-    if data_dir:
-        os.environ["LGN_DATA"] = data_dir
-    folder = os.path.dirname(sys.executable)
-    if os.environ["PATH"].split(os.pathsep)[0] != folder:
-        os.environ["PATH"] = folder + os.pathsep + os.environ["PATH"]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return cores  # No such group, or no limit: "max 100000".
+
+
+def available_bytes() -> int:
+    """Main memory that this process may still take: of the machine, of its control group, of its own limits."""
+    import psutil
+
+    free = [psutil.virtual_memory().available]
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        if limit != "max":
+            free.append(int(limit) - int(used))
+    except (OSError, ValueError):
+        pass  # No control group of version 2 here.
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY:
+        free.append(limit - psutil.Process(os.getpid()).memory_info().vms)
+    return max(0, min(free))
 
 
 def _git(root: Path, *arguments: str) -> str:
@@ -79,3 +100,7 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+if __name__ == "__main__":
+    print(usable_cores())

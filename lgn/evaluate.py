@@ -1,15 +1,33 @@
-"""Accuracy of a network in its three modes on the three splits."""
+"""What a row of the history is made of: a network's accuracy in three modes on three splits, and its gates."""
 
 from collections.abc import Callable
 
 import numpy as np
 
+from lgn.data import Dataset
+from lgn.data.splits import told_labels
 from lgn.kernels import Engine
 from lgn.methods import MODES, Estimator
-from lgn.metrics import accuracy
+from lgn.metrics import accuracy, entropies
+from lgn.network import LogicNetwork
+from lgn.run import Run
 
 TRAIN_MODE_DRAWS = 8
 """Train mode is itself random: each eighth of the images sees its own draw of the noise, which averages over draws."""
+
+
+def evaluation_splits(run: Run, dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What accuracies are measured on: name -> (images, labels); of the training images the first so many.
+
+    Training labels are those that the run is told.
+    """
+    count = run.train_evaluation_images
+    told = told_labels(dataset.train.labels, run.training_labels, run.seed)
+    return {
+        "train": (dataset.train.images[:count], told[:count]),
+        "validation": dataset.validation,
+        "test": dataset.test,
+    }
 
 
 def mode_scores(engine: Engine, estimator: Estimator, images: np.ndarray, mode: str) -> np.ndarray:
@@ -54,3 +72,12 @@ def accuracy_columns(
     row["discretization_gap"] = abs(row["test_accuracy_train_mode"] - discrete)
     row["soft_discretization_gap"] = abs(row["test_accuracy_soft"] - discrete)
     return row
+
+
+def entropies_and_gates(network: LogicNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """(depth, width) float64 entropies and uint8 gates of the logits, a layer at a time since logits are large."""
+    layers = [layer.detach().cpu().numpy() for layer in network.logits]
+    return (
+        np.stack([entropies(logits) for logits in layers]),
+        np.stack([logits.argmax(-1).astype(np.uint8) for logits in layers]),
+    )

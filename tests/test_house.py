@@ -1,0 +1,53 @@
+"""The house stays as it is drawn: who may import whom, and how long a file may be."""
+
+import ast
+
+import pytest
+from conftest import ROOT
+
+ALLOWED = {
+    "lgn": ("lgn",),
+    "lgn/kernels": (
+        *("lgn.kernels", "lgn.arrays", "lgn.errors", "lgn.gates", "lgn.methods", "lgn.network", "lgn.noise"),
+        *("lgn.randomness", "lgn.data.encoding", "lgn.memory"),
+    ),
+    "study": ("study", "lgn"),
+    "probes": ("probes", "lgn"),
+    "circuits": ("circuits", "lgn"),
+    "analysis": ("analysis", "study", "probes", "lgn"),
+}
+"""Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
+
+OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3600, 50
+LONGER = {"lgn/kernels/cpu/engine.py": 305}
+"""Files that are longer today, and may only shrink."""
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def lines(path):
+    return len(path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_imports_go_one_way(folder):
+    allowed = tuple(f"{name}." for name in ALLOWED[folder])
+    for path in (ROOT / folder).rglob("*.py"):
+        ours = [name for name in imports(path) if name.split(".")[0] in OURS]
+        assert [name for name in ours if not f"{name}.".startswith(allowed)] == [], path
+
+
+def test_the_core_is_compact():
+    for path in (ROOT / "lgn").rglob("*.py"):
+        assert lines(path) <= LONGER.get(str(path.relative_to(ROOT)), MOST_LINES), path
+    core = [*(ROOT / "lgn").glob("*.py"), *(ROOT / "lgn/data").glob("*.py")]
+    assert sum(map(lines, core)) <= MOST_CORE_LINES
+    for path in (ROOT / "Snakefile", ROOT / "workflow/Snakefile"):
+        assert lines(path) < MOST_SNAKEFILE_LINES
