@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from lgn.data.catalog import DATASETS, DatasetInfo
 from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
 from lgn.methods import Estimator, OptimizerSettings, method_name
+from lgn.run_options import NOISE_NAMES, OWN_OPTIMIZERS, options_text, require_method, require_optimizer
 from lgn.validation import shown, validated
 from lgn.whole_numbers import whole_values
 
@@ -65,9 +66,26 @@ class Run(BaseModel):
     init_bias: Annotated[
         float, Field(ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit")
     ] = 0.0
+    parametrization: Annotated[
+        str,
+        Field(
+            description="what a neuron's parameters are: the name of a method's file (docs/methods.md)",
+            json_schema_extra={"examples": ["softmax", "name of a file in lgn/methods"]},
+        ),
+    ] = "softmax"
+    options: Annotated[
+        str,
+        Field(
+            description="the parametrization's own settings, a mapping; those at their defaults are left out",
+            json_schema_extra={"examples": ["mapping, see below"]},
+        ),
+    ] = ""
     noise: Annotated[
-        Literal["none", "gumbel", "gaussian", "logistic", "uniform"],
-        Field(description="noise on the logits in training, all of variance pi^2/6"),
+        str,
+        Field(
+            description="noise on the logits in training, all of variance pi^2/6",
+            json_schema_extra={"examples": [*NOISE_NAMES]},
+        ),
     ]
     temperature: Annotated[
         float, Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
@@ -102,9 +120,20 @@ class Run(BaseModel):
         ),
     ]
     optimizer: Annotated[
-        Literal["adam", "adam_inside", "sgd"],
-        Field(description="Adam with torch's betas, the same with epsilon inside the root, or plain descent"),
+        str,
+        Field(
+            description="Adam with torch's betas, the same with epsilon inside the root or by atan2 without one, plain "
+            "descent, or one of torch.optim",
+            json_schema_extra={"examples": [*OWN_OPTIMIZERS, "a class of torch.optim such as AdamW"]},
+        ),
     ] = "adam"
+    optimizer_options: Annotated[
+        str,
+        Field(
+            description="further arguments of an optimizer of torch.optim, a mapping such as {weight_decay: 0.002}",
+            json_schema_extra={"examples": ["mapping"]},
+        ),
+    ] = ""
     epsilon: Annotated[
         float,
         Field(
@@ -186,6 +215,18 @@ class Run(BaseModel):
             )
         return dataset
 
+    @field_validator("options", "optimizer_options", mode="before")
+    @classmethod
+    def _as_text(cls, options: Any, info: ValidationInfo) -> str:
+        """JSON text, so that a run is a row of plain values everywhere."""
+        return options_text(info.field_name, options)
+
+    @model_validator(mode="after")
+    def _has_method(self):
+        require_method(self)
+        require_optimizer(self)
+        return self
+
     _whole = model_validator(mode="before")(whole_values)
 
     @model_validator(mode="after")
@@ -199,10 +240,6 @@ class Run(BaseModel):
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
             raise ValueError(f"epsilon: {self.epsilon:g} is not allowed; allowed: 1e-30 to 1")
-        if self.optimizer == "sgd" and self.epsilon != 1e-8:
-            raise ValueError(
-                f"epsilon: {self.epsilon:g} with optimizer sgd, which has none; allowed: to leave it out"
-            )
         if self.evaluations > self.iterations + 1:
             raise ValueError(
                 f"evaluations: {shown(self.evaluations)}; allowed: at most iterations + 1 = {self.iterations + 1}"
@@ -238,17 +275,20 @@ class Run(BaseModel):
 
     @property
     def method(self) -> str:
-        return method_name(self.noise, self.straight_through)
+        return method_name(self.noise, self.straight_through, self.parametrization, self.options)
 
     @property
     def estimator(self) -> Estimator:
         return Estimator(
-            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype
-        )
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype,
+            self.parametrization, self.options,
+        )  # fmt: skip
 
     @property
     def optimizer_settings(self) -> OptimizerSettings:
-        return OptimizerSettings(self.learning_rate, self.optimizer, self.epsilon, self.loss_scale)
+        return OptimizerSettings(
+            self.learning_rate, self.optimizer, self.epsilon, self.loss_scale, self.optimizer_options
+        )
 
     @property
     def hash(self) -> str:

@@ -282,10 +282,10 @@ class _Training:
         for target in self.schedule[self.schedule > self.history[-1]["iteration"]]:
             in_budget = self._train_to(int(target))
             row = self._evaluate(last=not in_budget or target == self.run.iterations)
-            # Straight-through activations are bits whatever the logits are: NaN logits show in their entropies alone.
+            # Straight-through activations are bits whatever the logits are: NaN logits show in themselves alone.
             # Where squares of gradients overflow, as at a large loss_scale, Adam's steps are 0 and nothing else shows.
             overflow = any(math.isinf(row[name]) for name in row if name.startswith("gradient_rms"))
-            if overflow or not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"])):
+            if overflow or not (math.isfinite(row["loss"]) and self.finite):
                 status = "diverged"
                 break
             if not in_budget:
@@ -310,7 +310,7 @@ class _Training:
         self.gates = tensors.pop("gates").numpy()
         for name in [name for name in tensors if name.startswith(checkpoint.SNAPSHOT)]:
             self.snapshots[int(name.removeprefix(checkpoint.SNAPSHOT))] = tensors.pop(name)
-        optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
+        optimizer = {name: tensors.pop(name) for name in tensors.keys() - self.network.state_dict().keys()}
         self.network.load_state_dict(tensors)
         self.engine.load_optimizer_state(optimizer)
 
@@ -435,6 +435,7 @@ class _Training:
 
     def _measure_gates(self) -> None:
         """entropies (depth, width) float64 and gates (depth, width) uint8, a layer at a time: logits are large."""
-        layers = [layer.detach().cpu().numpy() for layer in self.network.logits]
-        self.entropies = np.stack([metrics.entropies(logits) for logits in layers])
-        self.gates = np.stack([logits.argmax(-1).astype(np.uint8) for logits in layers])
+        network, layers = self.network, [layer.detach().cpu() for layer in self.network.logits]
+        self.entropies = np.stack([network.method.entropies(parameters) for parameters in layers])
+        self.gates = np.stack([network.method.gates(parameters).numpy() for parameters in layers])
+        self.finite = all(bool(parameters.isfinite().all()) for parameters in layers)

@@ -65,12 +65,14 @@ class Passes:
         # By the number of words of a batch, and what decides their dtypes.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+        self.count = 0  # Of forward_of, whose buffers the last one fills.
         self.meeting = new_meeting()
         self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def forward_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """(batch, classes) float32 scores of (batch, pixels) uint8; what backward_of takes is left in buffers."""
         pixels = as_pixels(pixels, self.pixels)
+        self.count += 1
         buffers = self._encoded(pixels, state.dtype == np.uint8)
         self._on_threads(
             steps.propagate, state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
