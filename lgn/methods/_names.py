@@ -105,4 +105,4 @@ def method_label(method: str) -> str:
         if method in kind.named:
             return kind.named[method][0]
     noise, _, suffix = method.rpartition("_")
-    return f"{noise.capitalize()} {'ST' if suffix == 'st' else suffix}"
+    return f"{noise.capitalize()} {'ST' if suffix == 'st' else suffix}" if noise else method
