@@ -76,7 +76,7 @@ _OTHERS, _MARKERS = ("#882255", "#44AA99", "#999933", "#332288", "#AA4499"), ("<
 
 
 def method_style(method: str) -> MethodStyle:
-    """The look of a method; one of another noise takes its noise's, straight-through or not. Others one by their name."""
+    """The look of a method; one of another noise takes its noise's, straight-through or not; others one by name."""
     look = _LOOKS.get(method) or _LOOKS.get(method.rsplit("_", 1)[0])
     if look is None:
         number = zlib.crc32(method.encode())
