@@ -7,11 +7,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from lgn.data.catalog import DATASETS, DatasetInfo
+from lgn.data.catalog import DATASETS
 from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
+from lgn.execution import Execution as Execution
+from lgn.execution import parse_execution as parse_execution
 from lgn.methods import Estimator, OptimizerSettings, method_name
-from lgn.run_options import NOISE_NAMES, OWN_OPTIMIZERS, options_text, require_method, require_optimizer
+from lgn.run_options import (
+    NOISE_NAMES,
+    OWN_OPTIMIZERS,
+    options_text,
+    require_data,
+    require_method,
+    require_optimizer,
+)
 from lgn.validation import shown, validated
 from lgn.whole_numbers import whole_values
 
@@ -235,7 +244,7 @@ class Run(BaseModel):
             raise ValueError(f"file_sha256: is given with {self.dataset}; allowed: with a .npz or .csv file")
         # A record is as good as ever where the file of its data is not, or is another by now.
         if info := info_if_there(self.dataset, self.file_sha256):
-            self._fits_data(info)
+            require_data(self, info)
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
@@ -249,29 +258,6 @@ class Run(BaseModel):
                 f"train_evaluation_images: {shown(self.train_evaluation_images)}; allowed: 1 to {MOST_IMAGES}"
             )
         return self
-
-    def _fits_data(self, info: DatasetInfo) -> None:
-        inputs = info.inputs(self.thresholds)
-        most = info.max_value if info.thermometers else 1
-        if self.thresholds > most:
-            held = (
-                f"whose values go up to {most}"
-                if info.thermometers
-                else "which has no column of numbers to encode"
-            )
-            raise ValueError(f"thresholds: {self.thresholds} on {self.dataset}, {held}; allowed: 1 to {most}")
-        if self.width % info.classes:
-            raise ValueError(
-                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
-                f"allowed: multiples of {info.classes}"
-            )
-        if self.wiring == "unique":
-            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
-                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
-                if not low <= self.width <= high:
-                    raise ValueError(
-                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
-                    )
 
     @property
     def method(self) -> str:
@@ -325,36 +311,6 @@ class Run(BaseModel):
         return "_".join(f"{name}~{value}" for name, value in self.labels.items())
 
 
-class Execution(BaseModel):
-    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    backend: Annotated[
-        Literal["auto", "torch", "numba", "triton"],
-        Field(description="training kernels; auto: numba on a CPU, triton on a GPU"),
-    ] = "auto"
-    device: Annotated[
-        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    ] = "auto"
-    threads: Annotated[
-        int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
-    ] = 1
-    snapshots: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=1000,
-            description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
-        ),
-    ] = 0
-
-
 def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
     """A validated Run. Raises LgnError naming `where`, the key, its value and what is allowed."""
     return validated(Run, settings, where)
-
-
-def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:
-    """A validated Execution. Raises LgnError as parse_run does."""
-    return validated(Execution, settings, where)

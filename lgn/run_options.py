@@ -1,4 +1,4 @@
-"""What a run may say of its method and optimizer: names that are there, settings that they look at.
+"""What a run may say of its method, optimizer and data: names that are there, settings that they look at.
 
 torch is imported only for those that are not the softmax and its optimizers.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lgn.data.catalog import DatasetInfo
 from lgn.errors import LgnError
 from lgn.methods import noises, parametrizations
 from lgn.validation import one_line, shown
@@ -82,6 +83,31 @@ def require_optimizer(run) -> None:
     if name not in ("adam", "adam_inside") and run.epsilon != 1e-8:
         has = "which has none" if name in OWN_OPTIMIZERS else "whose eps is an argument in optimizer_options"
         raise ValueError(f"epsilon: {run.epsilon:g} with optimizer {name}, {has}; allowed: to leave it out")
+
+
+def require_data(run, info: DatasetInfo) -> None:
+    """Raises ValueError where a run does not fit its data set."""
+    inputs = info.inputs(run.thresholds)
+    most = info.max_value if info.thermometers else 1
+    if run.thresholds > most:
+        held = (
+            f"whose values go up to {most}"
+            if info.thermometers
+            else "which has no column of numbers to encode"
+        )
+        raise ValueError(f"thresholds: {run.thresholds} on {run.dataset}, {held}; allowed: 1 to {most}")
+    if run.width % info.classes:
+        raise ValueError(
+            f"width: {run.width} does not divide into the {info.classes} classes of {run.dataset}; "
+            f"allowed: multiples of {info.classes}"
+        )
+    if run.wiring == "unique":
+        for fan_in in {inputs, run.width} if run.depth > 1 else {inputs}:
+            low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
+            if not low <= run.width <= high:
+                raise ValueError(
+                    f"width: {run.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
+                )
 
 
 def _listed(*names: str) -> str:
