@@ -4,6 +4,7 @@ Works on a table with a row a run and the run's settings as columns: runs.csv, o
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -99,6 +100,11 @@ def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:
     varied = [name for name in condition_columns(runs) if runs[name].nunique(dropna=False) > 1]
     groups = runs.groupby(varied, dropna=False, sort=True) if varied else [((), runs)]
     return [part.sort_values("seed") for _, part in groups]
+
+
+def of_the_softmax(parts: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The conditions that noise and straight_through alone tell apart: those of 16 logits a gate."""
+    return [p for p in parts if "parametrization" not in p or p["parametrization"].iloc[0] == "softmax"]
 
 
 def by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:

@@ -148,8 +148,11 @@ def read_history(path: Path, depth: int, diverged: bool = False) -> pd.DataFrame
     if text:
         raise LgnError(f"{path}: column {text[0]}: holds text; allowed: numbers")
     empty = np.isnan(history.to_numpy(float)) & ~np.isin(needed, (*_OFTEN_EMPTY, *gradient))
+    entropies = np.array([name.startswith(("entropy_", "unused_share")) for name in needed])
+    if history[["entropy_q50"]].isna().all(axis=None):
+        empty[:, entropies] = False  # Of a method that has no probabilities of gates.
     if diverged:
-        empty[-1] &= ~np.array([name.startswith(("entropy_", "unused_share")) for name in needed])
+        empty[-1] &= ~entropies
     if empty.any():
         column = int(empty.any(0).argmax())
         raise LgnError(

@@ -1,5 +1,6 @@
 """How everything drawn looks: one colour, marker and line a method, everywhere; and how figures become files."""
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,9 +71,20 @@ _LOOKS = {
 }
 
 
+_OTHERS, _MARKERS = ("#882255", "#44AA99", "#999933", "#332288", "#AA4499"), ("<", ">", "p", "h", "*")
+"""Of methods that no look is set for: Tol's muted colours."""
+
+
 def method_style(method: str) -> MethodStyle:
-    """The look of a method; one of another noise takes its noise's, straight-through or not."""
-    look = _LOOKS[method] if method in _LOOKS else _LOOKS[method.rsplit("_", 1)[0]]
+    """The look of a method; one of another noise takes its noise's, straight-through or not; others one by name."""
+    look = _LOOKS.get(method) or _LOOKS.get(method.rsplit("_", 1)[0])
+    if look is None:
+        number = zlib.crc32(method.encode())
+        look = (
+            _OTHERS[number % len(_OTHERS)],
+            _MARKERS[number // 7 % len(_MARKERS)],
+            (0, (4, 1, 1, 1, 1, 1)),
+        )
     return MethodStyle(method_label(method), *look)
 
 

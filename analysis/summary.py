@@ -118,8 +118,9 @@ def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
     described = [
         n for n in values.columns[: values.columns.get_loc("seeds")] if n not in ("source", "method")
     ]
-    # Noise and straight-through are in the method's name; the budget is in the iterations run.
-    described = [n for n in described if n not in ("noise", "straight_through", "iterations", "evaluations")]
+    # Some settings are in the method's name; the budget is in the iterations run.
+    in_name = ("parametrization", "noise", "straight_through")
+    described = [n for n in described if n not in (*in_name, "iterations", "evaluations")]
     rows = []
     for _, row in values.iterrows():
         cells = {"method": method_label(row["method"])}

@@ -11,7 +11,7 @@ PIXEL_BITS = 8
 
 def discrete_gates(network: LogicNetwork) -> np.ndarray:
     """(depth, width) int64: each neuron's gate as deployed."""
-    return np.stack([logits.detach().argmax(-1).cpu().numpy() for logits in network.logits])
+    return np.stack([network.gates(layer).long().cpu().numpy() for layer in range(network.depth)])
 
 
 def gate_layers(network: LogicNetwork, netlist: Netlist, bits: list[int]) -> list[int]:

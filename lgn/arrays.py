@@ -7,7 +7,6 @@ import numpy as np
 import torch
 
 from lgn.errors import LgnError
-from lgn.gates import GATES
 from lgn.methods import MODES
 
 Array = np.ndarray | torch.Tensor
@@ -106,13 +105,13 @@ def require_mode(mode: str) -> None:
 
 def require_logits(network, device: torch.device | str | None = None) -> None:
     """Refuses parameters that kernels cannot take over, or, where a device is given, that have left its kind."""
-    kind = device and torch.device(device).type
+    kind, size = device and torch.device(device).type, network.method.size
     # ParameterList's own iterator would take longer than all else here.
     for layer, logits in enumerate(network.logits._parameters.values()):
-        if logits.dtype != torch.float32 or logits.shape != (network.width, GATES):
+        if logits.dtype != torch.float32 or logits.shape != (network.width, size):
             raise LgnError(
                 f"logits.{layer}: {tuple(logits.shape)} {logits.dtype}; allowed with kernels: "
-                f"({network.width}, {GATES}) torch.float32, or backend torch"
+                f"({network.width}, {size}) torch.float32, or backend torch"
             )
         if kind and logits.device.type != kind:
             raise LgnError(f"logits.{layer}: on device {logits.device}; allowed with these kernels: {kind}")

@@ -7,8 +7,8 @@ Hard-ST (none, on), GLGN (gumbel, on).
 import torch
 
 from lgn.gates import COEFFICIENTS, GATES
-from lgn.methods import Estimator
-from lgn.noise import NOISES, uniforms
+from lgn.methods import Estimator, noises
+from lgn.noise import uniforms
 from lgn.randomness import layer_key
 
 
@@ -52,12 +52,19 @@ def gate_weights(
     """
     if mode == "discrete":
         return torch.nn.functional.one_hot(logits.argmax(-1), GATES).to(logits.dtype)
+    soft = soft_weights(logits, estimator, mode, key)
+    return _StraightThrough.apply(soft) if mode == "train_mode" and estimator.straight_through else soft
+
+
+def soft_weights(
+    logits: torch.Tensor, estimator: Estimator, mode: str, key: tuple[int, int] | None
+) -> torch.Tensor:
+    """(width, 16) softmax of the logits, with their noise in train_mode, over the temperature."""
     noisy = logits
     if mode == "train_mode" and estimator.noise != "none":
         u = uniforms(key, logits.shape[0], logits.device)
-        noisy = logits + NOISES[estimator.noise](u).to(logits.dtype)
-    soft = torch.softmax(noisy / estimator.temperature, -1)
-    return _StraightThrough.apply(soft) if mode == "train_mode" and estimator.straight_through else soft
+        noisy = logits + noises()[estimator.noise](u).to(logits.dtype)
+    return torch.softmax(noisy / estimator.temperature, -1)
 
 
 def gate_coefficients(weights: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,7 @@ from lgn.data import Dataset
 from lgn.data.splits import told_labels
 from lgn.kernels import Engine
 from lgn.methods import MODES, Estimator
-from lgn.metrics import accuracy, entropies
+from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
 from lgn.run import Run
 
@@ -75,9 +75,9 @@ def accuracy_columns(
 
 
 def entropies_and_gates(network: LogicNetwork) -> tuple[np.ndarray, np.ndarray]:
-    """(depth, width) float64 entropies and uint8 gates of the logits, a layer at a time since logits are large."""
-    layers = [layer.detach().cpu().numpy() for layer in network.logits]
+    """(depth, width) float64 entropies and uint8 gates, a layer at a time since logits are large."""
+    method, layers = network.method, [layer.detach().cpu() for layer in network.logits]
     return (
-        np.stack([entropies(logits) for logits in layers]),
-        np.stack([logits.argmax(-1).astype(np.uint8) for logits in layers]),
+        np.stack([method.entropies(parameters) for parameters in layers]),
+        np.stack([method.gates(parameters).numpy() for parameters in layers]),
     )

@@ -12,9 +12,10 @@ GATES = 16
 TRUTH_TABLE = (np.arange(GATES)[:, None] >> np.arange(3, -1, -1)) & 1
 """(16, 4) int: outputs for (a, b) = 00, 01, 10, 11."""
 
-_CELLS_TO_COEFFICIENTS = np.array([[1, 0, 0, 0], [-1, 0, 1, 0], [-1, 1, 0, 0], [1, -1, -1, 1]])
+CELLS_TO_COEFFICIENTS = np.array([[1, 0, 0, 0], [-1, 0, 1, 0], [-1, 1, 0, 0], [1, -1, -1, 1]])
+"""(4, 4) int: a row a coefficient, from the outputs at (a, b) = 00, 01, 10, 11."""
 
-COEFFICIENTS = TRUTH_TABLE @ _CELLS_TO_COEFFICIENTS.T
+COEFFICIENTS = TRUTH_TABLE @ CELLS_TO_COEFFICIENTS.T
 """(16, 4) int: c0, c1, c2, c3 of the multilinear extension."""
 
 NAMES = (

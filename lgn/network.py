@@ -1,4 +1,4 @@
-"""The logic gate network as a torch module: parameters are the gate logits, buffers the wiring.
+"""The logic gate network as a torch module: parameters are the gate logits, or what a method has instead.
 
 forward() is the readable reference (autograd); kernels/ trains the same module faster.
 """
@@ -9,9 +9,9 @@ from torch import nn
 
 from lgn.arrays import require_bits, require_mode
 from lgn.errors import LgnError
-from lgn.estimator import change_gradient, gate_coefficients, gate_weights, sampling_keys
-from lgn.gates import GATES, PASS_A
-from lgn.methods import Estimator
+from lgn.estimator import change_gradient, sampling_keys
+from lgn.methods import Estimator, method_of
+from lgn.methods._method import Draw, Initial, Method, forward_coefficients
 from lgn.randomness import stream_seed
 from lgn.wiring import WIRINGS
 
@@ -19,8 +19,10 @@ from lgn.wiring import WIRINGS
 class LogicNetwork(nn.Module):
     """depth layers of `width` two-input gates and a GroupSum of `classes` equal groups (paper, section Model).
 
-    logits.{layer}: (width, 16) float32 parameters. wiring_{layer}: (2, width) int32 buffers into the layer before.
+    logits.{layer}: (width, 16) float32 parameters; of another parametrization (width, its size).
+    wiring_{layer}: (2, width) int32 buffers into the layer before.
     iteration: int64 buffer, training steps taken so far; it is the `step` of the noise.
+    state_{name}: what a method keeps beside its parameters (methods.Method.state).
     Raises LgnError where width does not divide into the classes or the wiring is impossible.
     """
 
@@ -54,9 +56,18 @@ class LogicNetwork(nn.Module):
         for layer in range(depth):
             pairs = WIRINGS[wiring](inputs if layer == 0 else width, width, wires)
             self.register_buffer(f"wiring_{layer}", torch.from_numpy(pairs))
-            self.logits.append(nn.Parameter(_initial_logits(values, width, init, init_scale, init_bias)))
+            initial = Initial(init, init_scale, init_bias, estimator.temperature)
+            self.logits.append(nn.Parameter(self.method.init(values, width, initial)))
+        self.state_names = tuple(self.method.state())
+        for name, tensor in self.method.state().items():
+            self.register_buffer(f"state_{name}", tensor)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
         self.compute = self.reference_scores  # kernels.module.accelerate puts something faster here.
+
+    @property
+    def method(self) -> Method:
+        """The method of the estimator."""
+        return method_of(self.estimator)
 
     def wiring(self, layer: int) -> torch.Tensor:
         """(2, width) int32: the two inputs of every neuron of a layer."""
@@ -77,40 +88,54 @@ class LogicNetwork(nn.Module):
         require_bits(bits, self.inputs)
         if not self.training:
             return self.compute(bits, mode, None, draw)
+        self.begin_step()
         scores = self.compute(bits, mode, int(self.iteration), draw)
         self.iteration += 1
         return scores
 
     def reference_scores(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
         """What forward() returns, by torch and autograd. step: of the training noise; None takes evaluation's draw."""
-        keys = (
-            self.evaluation_keys(draw) if step is None else sampling_keys(self.noise_seed, step, self.depth)
-        )
+        draws = self.draws(mode, step, draw)
         # [neuron][batch]: a neuron's batch is contiguous, so gathers move whole rows.
         x = bits.to(self.logits[0].dtype).t().contiguous()
         for layer in range(self.depth):
-            x = self._layer(x, layer, mode, keys[layer])
+            x = self._layer(x, layer, draws[layer])
         return (
             x.view(self.classes, self.width // self.classes, x.shape[1]).sum(1).t() / self.group_temperature
         )
+
+    def draws(self, mode: str, step: int | None, draw: int = 0) -> list[Draw]:
+        """What each layer is computed under, at a step of training or, without one, in an evaluation's draw."""
+        keys = (
+            self.evaluation_keys(draw) if step is None else sampling_keys(self.noise_seed, step, self.depth)
+        )
+        return [Draw(mode, self.estimator, key, self.method_state()) for key in keys]
+
+    def method_state(self) -> dict[str, torch.Tensor]:
+        """name -> buffer of what the method keeps beside its parameters."""
+        return {name: self.get_buffer(f"state_{name}") for name in self.state_names}
+
+    @torch.no_grad()
+    def begin_step(self) -> None:
+        """Brings what the method keeps up to date; called before the forward of every training step."""
+        if self.state_names:
+            self.method.update(self.method_state(), list(self.logits))
+
+    @torch.no_grad()
+    def gates(self, layer: int) -> torch.Tensor:
+        """(width,) uint8: the gates of a layer as it is deployed."""
+        return self.method.gates(self.logits[layer].detach())
 
     def evaluation_keys(self, draw: int) -> list[tuple[int, int]]:
         """Noise keys of one evaluation draw; a stream of its own, so that evaluating changes no training."""
         return sampling_keys(self.evaluation_noise_seed + draw, int(self.iteration), self.depth)
 
-    def _layer(self, x: torch.Tensor, layer: int, mode: str, key: tuple[int, int]) -> torch.Tensor:
-        c = gate_coefficients(gate_weights(self.logits[layer], self.estimator, mode, key)).unsqueeze(-1)
+    def _layer(self, x: torch.Tensor, layer: int, draw: Draw) -> torch.Tensor:
+        method, parameters = self.method, self.logits[layer]
         x = change_gradient(x, self.estimator.grad_factor, self.estimator.gradient_dtype)
         # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
         a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
+        if draw.mode != "discrete" and not method.on_cells(self.estimator):
+            return method.outputs(parameters, a, b, draw)
+        c = forward_coefficients(method, parameters, draw).unsqueeze(-1)
         return c[:, 0] + c[:, 1] * a + (c[:, 2] + c[:, 3] * a) * b
-
-
-def _initial_logits(
-    generator: np.random.Generator, width: int, init: str, scale: float, bias: float
-) -> torch.Tensor:
-    """N(0, scale^2); residual adds `bias` to the gate that passes its first input on."""
-    logits = generator.standard_normal((width, GATES), dtype=np.float32) * np.float32(scale)
-    if init == "residual":
-        logits[:, PASS_A] += np.float32(bias)
-    return torch.from_numpy(logits)

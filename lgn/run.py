@@ -6,12 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from lgn.data.catalog import DATASETS, DatasetInfo
+from lgn.data.catalog import DATASETS
 from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
+from lgn.execution import Execution as Execution
+from lgn.execution import parse_execution as parse_execution
 from lgn.methods import Estimator, OptimizerSettings, method_name
+from lgn.run_options import (
+    NOISE_NAMES,
+    OWN_OPTIMIZERS,
+    options_text,
+    require_data,
+    require_method,
+    require_optimizer,
+)
 from lgn.settings import validated, whole_values
 
 
@@ -46,8 +56,19 @@ class Run(BaseModel):
     init_bias: float = Field(
         0.0, ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit"
     )
-    noise: Literal["none", "gumbel", "gaussian", "logistic", "uniform"] = Field(
-        description="noise on the logits in training, all of variance pi^2/6"
+    parametrization: str = Field(
+        "softmax",
+        description="what a neuron's parameters are: the name of a method's file (docs/methods.md)",
+        json_schema_extra={"examples": ["softmax", "name of a file in lgn/methods"]},
+    )
+    options: str = Field(
+        "",
+        description="the parametrization's own settings, a mapping; those at their defaults are left out",
+        json_schema_extra={"examples": ["mapping, see below"]},
+    )
+    noise: str = Field(
+        description="noise on the logits in training, all of variance pi^2/6",
+        json_schema_extra={"examples": [*NOISE_NAMES]},
     )
     temperature: float = Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
     final_temperature: float | None = Field(
@@ -69,8 +90,16 @@ class Run(BaseModel):
     group_temperature: float = Field(
         gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
     )
-    optimizer: Literal["adam", "adam_inside", "sgd"] = Field(
-        "adam", description="Adam with torch's betas, the same with epsilon inside the root, or plain descent"
+    optimizer: str = Field(
+        "adam",
+        description="Adam with torch's betas, the same with epsilon inside the root or by atan2 without one, plain "
+        "descent, or one of torch.optim",
+        json_schema_extra={"examples": [*OWN_OPTIMIZERS, "a class of torch.optim such as AdamW"]},
+    )
+    optimizer_options: str = Field(
+        "",
+        description="further arguments of an optimizer of torch.optim, a mapping such as {weight_decay: 0.002}",
+        json_schema_extra={"examples": ["mapping"]},
     )
     epsilon: float = Field(
         1e-8,
@@ -136,6 +165,18 @@ class Run(BaseModel):
             )
         return dataset
 
+    @field_validator("options", "optimizer_options", mode="before")
+    @classmethod
+    def _as_text(cls, options: Any, info: ValidationInfo) -> str:
+        """JSON text, so that a run is a row of plain values everywhere."""
+        return options_text(info.field_name, options)
+
+    @model_validator(mode="after")
+    def _has_method(self):
+        require_method(self)
+        require_optimizer(self)
+        return self
+
     _whole = model_validator(mode="before")(whole_values)
 
     @model_validator(mode="after")
@@ -144,53 +185,27 @@ class Run(BaseModel):
             raise ValueError(f"file_sha256: is given with {self.dataset}; allowed: with a .npz or .csv file")
         # A record is as good as ever where the file of its data is not, or is another by now.
         if info := info_if_there(self.dataset, self.file_sha256):
-            self._fits_data(info)
+            require_data(self, info)
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
             raise ValueError(f"epsilon: {self.epsilon:g} is not allowed; allowed: 1e-30 to 1")
-        if self.optimizer == "sgd" and self.epsilon != 1e-8:
-            raise ValueError(
-                f"epsilon: {self.epsilon:g} with optimizer sgd, which has none; allowed: to leave it out"
-            )
         if self.evaluations > self.iterations + 1:
             raise ValueError(
                 f"evaluations: {self.evaluations}; allowed: at most iterations + 1 = {self.iterations + 1}"
             )
         return self
 
-    def _fits_data(self, info: DatasetInfo) -> None:
-        inputs = info.inputs(self.thresholds)
-        most = info.max_value if info.thermometers else 1
-        if self.thresholds > most:
-            held = (
-                f"whose values go up to {most}"
-                if info.thermometers
-                else "which has no column of numbers to encode"
-            )
-            raise ValueError(f"thresholds: {self.thresholds} on {self.dataset}, {held}; allowed: 1 to {most}")
-        if self.width % info.classes:
-            raise ValueError(
-                f"width: {self.width} does not divide into the {info.classes} classes of {self.dataset}; "
-                f"allowed: multiples of {info.classes}"
-            )
-        if self.wiring == "unique":
-            for fan_in in {inputs, self.width} if self.depth > 1 else {inputs}:
-                low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
-                if not low <= self.width <= high:
-                    raise ValueError(
-                        f"width: {self.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
-                    )
-
     @property
     def method(self) -> str:
-        return method_name(self.noise, self.straight_through)
+        return method_name(self.noise, self.straight_through, self.parametrization, self.options)
 
     @property
     def estimator(self) -> Estimator:
         return Estimator(
-            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype
-        )
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype,
+            self.parametrization, self.options,
+        )  # fmt: skip
 
     def estimator_at(self, iteration: int) -> Estimator:
         """At an iteration: temperature is constant, or moves in a constant ratio a step to final_temperature."""
@@ -202,7 +217,9 @@ class Run(BaseModel):
 
     @property
     def optimizer_settings(self) -> OptimizerSettings:
-        return OptimizerSettings(self.learning_rate, self.optimizer, self.epsilon, self.loss_scale)
+        return OptimizerSettings(
+            self.learning_rate, self.optimizer, self.epsilon, self.loss_scale, self.optimizer_options
+        )
 
     @property
     def hash(self) -> str:
@@ -239,29 +256,6 @@ class Run(BaseModel):
         return "_".join(f"{name}~{value}" for name, value in self.labels.items())
 
 
-class Execution(BaseModel):
-    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    backend: Literal["auto", "torch", "numba", "triton"] = Field(
-        "auto", description="training kernels; auto: numba on a CPU, triton on a GPU"
-    )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    threads: int = Field(1, ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
-    snapshots: int = Field(
-        0,
-        ge=0,
-        le=1000,
-        description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
-    )
-
-
 def parse_run(settings: dict[str, Any], where: str = "run") -> Run:
     """A validated Run. Raises LgnError naming `where`, the key, its value and what is allowed."""
     return validated(Run, settings, where)
-
-
-def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:
-    """A validated Execution. Raises LgnError as parse_run does."""
-    return validated(Execution, settings, where)

@@ -18,10 +18,12 @@ def validated(model: type[BaseModel], data: dict[str, Any], where: str) -> Any:
     except LgnError as error:
         raise LgnError(f"{where}: {error}") from None
     except ValidationError as error:
-        raise LgnError(f"{where}: {_one_line(model, error.errors()[0])}") from None
+        raise LgnError(f"{where}: {one_line(model, error)}") from None
 
 
-def _one_line(model: type[BaseModel], error: dict[str, Any]) -> str:
+def one_line(model: type[BaseModel], errors: ValidationError) -> str:
+    """The first of pydantic's errors, in a line."""
+    error = errors.errors()[0]
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; allowed: {', '.join(_keys_at(model, error['loc']))}"

@@ -105,9 +105,10 @@ class State:
         self.gates = tensors.pop("gates").numpy()
         for name in [name for name in tensors if name.startswith(SNAPSHOT)]:
             self.snapshots[int(name.removeprefix(SNAPSHOT))] = tensors.pop(name)
-        moments = {name: tensors.pop(name) for name in list(tensors) if name.startswith("adam_")}
-        self.engine.network.load_state_dict(tensors)
-        self.engine.load_optimizer_state(moments)
+        network = self.engine.network
+        optimizer = {name: tensors.pop(name) for name in tensors.keys() - network.state_dict().keys()}
+        network.load_state_dict(tensors)
+        self.engine.load_optimizer_state(optimizer)
 
     def checkpoint(self) -> None:
         """Stores the state for the same call to go on from."""

@@ -15,6 +15,7 @@ from lgn.files import make_folder, only_process
 from lgn.kernels import Engine
 from lgn.machine import describe
 from lgn.memory import require_memory
+from lgn.network import LogicNetwork
 from lgn.prepare import backend_of, build_network, engine_of, read_data, warm_up
 from lgn.randomness import Batches
 from lgn.records import read_run, write_record
@@ -140,7 +141,7 @@ def _train(
         if iteration in snapshot_iterations:
             state.snapshots[iteration] = torch.stack([x.detach().cpu() for x in network.logits])
         progress(iteration, row)
-        if iteration and _has_diverged(row):
+        if iteration and _has_diverged(row, network):
             return "diverged"
         if not in_budget:
             return "time_budget"
@@ -181,13 +182,14 @@ def _row(
     }
 
 
-def _has_diverged(row: dict[str, float]) -> bool:
-    """Straight-through activations are bits whatever the logits are: NaN logits show in their entropies alone.
+def _has_diverged(row: dict[str, float], network: LogicNetwork) -> bool:
+    """Straight-through activations are bits whatever the logits are: NaN logits show in themselves alone.
 
     Where squares of gradients overflow, as at a large loss_scale, Adam's steps are 0 and nothing else shows.
     """
     overflow = any(math.isinf(row[name]) for name in row if name.startswith("gradient_rms"))
-    return overflow or not (math.isfinite(row["loss"]) and math.isfinite(row["entropy_q50"]))
+    finite = all(bool(layer.detach().isfinite().all()) for layer in network.logits)
+    return overflow or not (math.isfinite(row["loss"]) and finite)
 
 
 def _write(

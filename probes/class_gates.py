@@ -19,7 +19,7 @@ def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split:
     their number.
     """
     pixels, labels = splits[split]
-    gates = np.stack([logits.detach().argmax(-1).cpu().numpy() for logits in network.logits])
+    gates = np.stack([network.gates(layer).long().cpu().numpy() for layer in range(network.depth)])
     shares = firing_shares(network, gates, thresholds, pixels, labels)
     rows = []
     for layer in range(network.depth):

@@ -47,8 +47,10 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     Rows begin with method and temperature. Raises LgnError for missing data, too little memory, an optimizer without
     epsilon, and as `measure`.
     """
-    if run.optimizer == "sgd":
-        raise LgnError("optimizer: sgd has no epsilon; allowed: adam, adam_inside")
+    if run.optimizer not in ("adam", "adam_inside"):
+        raise LgnError(f"optimizer: {run.optimizer} has no epsilon; allowed: adam, adam_inside")
+    if run.parametrization != "softmax":
+        raise LgnError(f"parametrization: {run.parametrization} with probe gradient; allowed: softmax")
     require_memory([run.model_copy(update={"straight_through": False})], "numba", "cpu")
     dataset, thresholds = read_data(run, data_dir)
     network = build_network(run, thresholds.size)

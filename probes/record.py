@@ -10,6 +10,7 @@ from lgn.network import LogicNetwork
 from lgn.prepare import build_network
 from lgn.records import read_snapshots
 from lgn.restore import Trained, restore
+from lgn.run import Run
 from probes import class_gates, hessian, lemma, perturbation, surface
 from probes.common import Row, Splits, copy_network, set_logits
 
@@ -75,18 +76,28 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
     other_run_id too. Raises LgnError for an unknown probe, a damaged record, or networks that no line joins.
     """
     if probe == "line" and other is not None:
-        return _line(restore(directory, data_dir), restore(other, data_dir))
+        trained, start = restore(directory, data_dir), restore(other, data_dir)
+        for end in (trained, start):
+            _require_logits(probe, end.run)
+        return _line(trained, start)
     if probe not in PROBES or other is not None:
         raise LgnError(
             f"probe: {probe!r} of {'one record' if other is None else 'two records'} is unknown; "
             f"allowed: {', '.join(PROBES)} of one, line of two; gradient before training"
         )
     trained = restore(directory, data_dir)
+    _require_logits(probe, trained.run)
     return [
         {"iteration": iteration} | row
         for iteration, network in _networks(trained, directory, PROBES[probe].moments)
         for row in PROBES[probe].measure(network, trained.splits, trained.thresholds)
     ]
+
+
+def _require_logits(probe: str, run: Run) -> None:
+    """Raises LgnError where a probe takes logits for what a network of other parameters has."""
+    if run.parametrization != "softmax" and probe != "class_gates":
+        raise LgnError(f"parametrization: {run.parametrization} with probe {probe}; allowed: softmax")
 
 
 def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple[int, LogicNetwork]]:

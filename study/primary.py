@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lgn.errors import LgnError
 
-METHOD_KEYS = ("noise", "straight_through", "temperature")
+METHOD_KEYS = ("parametrization", "options", "noise", "straight_through", "temperature")
 """What makes a method; a setting is all else that shapes a training."""
 
 BUDGET_KEYS = (

@@ -4,7 +4,8 @@ import json
 
 from pydantic import BaseModel
 
-from lgn.methods import METHOD_LABELS, METHODS
+from lgn.methods import METHODS, method_label, parametrizations
+from lgn.methods._names import shorthands
 from lgn.run import Execution, Run
 from study.official_keys import official_keys_table
 from study.preset import Preset, Sweep
@@ -47,12 +48,14 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 | `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
+| `methods.yaml` | digits, every method that is shipped, and other optimizers: what do they give at one budget? |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds, for a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
 A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two
-sweeps share run once. `method`, in a sweep or as `lgn train method=glgn`, stands for noise and straight_through, which
-may not be stated otherwise beside it, and for a temperature that holds where its sweep states none:
+sweeps share run once. `method`, in a sweep or as `lgn train method=glgn`, stands for noise, straight_through and,
+but for the softmax, a parametrization ([docs/methods.md](../docs/methods.md)), which may not be stated otherwise beside
+it, and for a temperature that holds where its sweep states none:
 
 | method | label | stands for |
 |---|---|---|
@@ -62,8 +65,8 @@ may not be stated otherwise beside it, and for a temperature that holds where it
 def config_reference() -> str:
     """The text of config/README.md."""
     methods = "".join(
-        f"| `{name}` | {METHOD_LABELS[name]} | {', '.join(f'{k}: {_shown(v)}' for k, v in keys.items())} |\n"
-        for name, keys in METHODS.items()
+        f"| `{name}` | {method_label(name)} | {', '.join(f'{k}: {_shown(v)}' for k, v in keys.items())} |\n"
+        for name, keys in (METHODS | shorthands()).items()
     )
     parts = [
         _HEAD + methods,
@@ -72,6 +75,11 @@ def config_reference() -> str:
         _table("Keys of `execution`", Execution),
         _table(
             "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run
+        ),
+        *(
+            _table(f"Keys of `options` with parametrization `{kind.name}`", kind.Options)
+            for kind in parametrizations().values()
+            if kind.Options.model_fields
         ),
         official_keys_table(),
     ]

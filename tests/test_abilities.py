@@ -11,7 +11,7 @@ import torch
 from lgn import kernels
 from lgn.errors import LgnError
 from lgn.kernels import abilities, make_engine, resolve
-from lgn.kernels.abilities import ABILITIES, FUSED
+from lgn.kernels.abilities import ABILITIES, FUSED, is_fused
 from lgn.kernels.cpu.engine import NumbaEngine
 from lgn.kernels.cpu.neuron import NOISE_CODES
 from lgn.kernels.module import accelerate
@@ -84,11 +84,14 @@ def test_statements_name_what_there_is():
     for backend, (estimator, optimizer) in ABILITIES.items():
         assert set(estimator) == {field.name for field in fields(Estimator)}, backend
         assert set(optimizer) == {field.name for field in fields(OptimizerSettings)}, backend
-        for name in optimizer["name"]:
-            torch_optimizer([torch.nn.Parameter(torch.zeros(1))], OptimizerSettings(0.01, name))
-    assert ABILITIES["numba"][0]["noise"] == tuple(NOISE_CODES)
-    assert ABILITIES["torch"][0]["noise"] == ("none", *NOISES)
-    assert set(FUSED) <= set(ABILITIES["numba"][1]["name"])
+        for name in optimizer["name"]():
+            torch_optimizer([torch.nn.Parameter(torch.zeros(2, 2))], OptimizerSettings(0.01, name))
+    assert ABILITIES["triton"][0]["noise"] == tuple(NOISE_CODES)
+    assert ABILITIES["torch"][0]["noise"]() == ABILITIES["numba"][0]["noise"]() == ("none", *NOISES)
+    assert [is_fused(Estimator(noise, 1.0, True)) for noise in (*NOISE_CODES, "cauchy")] == [True] * 5 + [
+        False
+    ]
+    assert set(FUSED) <= set(ABILITIES["numba"][1]["name"]())
 
 
 def test_kernels_own_step_is_adam_whatever_they_are_told():

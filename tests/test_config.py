@@ -253,7 +253,8 @@ def test_every_shipped_preset_is_valid():
     assert names == [
         "bfloat16", "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
         "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth", "gpu",
-        "map", "mnist_like", "noise_alone", "paper", "paper_cpu", "published", "rates", "ratio", "smoke", "verify",
+        "map", "methods", "mnist_like", "noise_alone", "paper", "paper_cpu", "published", "rates", "ratio", "smoke",
+        "verify",
     ]  # fmt: skip
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")

@@ -19,8 +19,8 @@ ALLOWED = {
 """Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
-MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3600, 50
-LONGER = {"lgn/kernels/cpu/engine.py": 305}
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3650, 50
+LONGER: dict[str, int] = {}
 """Files that are longer today, and may only shrink."""
 
 

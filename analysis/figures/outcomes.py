@@ -30,6 +30,12 @@ TARGET_SHARE = 0.9
 NOISES = ("none", "gumbel", "gaussian", "logistic", "uniform")
 """Kinds of noise, in the order of every figure."""
 
+
+def noise_place(noise: str) -> tuple[int, str]:
+    """Where a noise stands among others: those of NOISES in their order, then the rest."""
+    return (NOISES.index(noise) if noise in NOISES else len(NOISES)), noise
+
+
 TITLES = (
     "final discrete\ntest accuracy",
     "discretization gap\n(points)",

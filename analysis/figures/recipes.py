@@ -28,12 +28,14 @@ MEASURES = {
 }
 """Column of grid_values -> title, unit, and what it is multiplied by, of each panel of a row."""
 
+_OPTIMIZERS = {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "plain descent"}
+
 _WORDS: dict[str, Callable] = {
     "training_labels": lambda value: "labels redrawn each step" if value == "redrawn" else f"labels {value}",
     "final_temperature": lambda value: "not annealed" if value is None else f"annealed to {value:g}",
     "init": {"gaussian": "normal logits", "residual": "pass-through gates"}.get,
     "init_scale": "logits start at N(0, {:g}²)".format,
-    "optimizer": {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "plain descent"}.get,
+    "optimizer": lambda value: _OPTIMIZERS.get(value, value),
     "epsilon": "epsilon {:g}".format,
     "loss_scale": "loss times {:g}".format,
     "learning_rate": "learning rate {:g}".format,

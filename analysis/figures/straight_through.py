@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.conditions import Setting, conditions, settings, shared_seeds
-from analysis.figures.outcomes import NOISES, TITLES, Point, draw_point, notes, outcomes, value_axes
+from analysis.conditions import Setting, conditions, of_the_softmax, settings, shared_seeds
+from analysis.figures.outcomes import TITLES, Point, draw_point, noise_place, notes, outcomes, value_axes
 from analysis.figures.panels import grid, legend, point_handle, row_label, seeds_text
 from analysis.style import method_style
 from analysis.tidy import Tables
@@ -98,7 +98,7 @@ def _draw_case(tables: Tables, row: np.ndarray, line: Line) -> list[Point]:
 def pairs(setting: Setting) -> list[Case]:
     """Where both ran at one temperature: of one budget if any did, on the most shared seeds, for the longest."""
     ran: dict[tuple[str, float], tuple[list, list]] = {}
-    for part in conditions(setting.runs):
+    for part in of_the_softmax(conditions(setting.runs)):
         first = part.iloc[0]
         both = ran.setdefault((first["noise"], float(first["temperature"])), ([], []))
         both[bool(first["straight_through"])].append(part)
@@ -110,7 +110,7 @@ def pairs(setting: Setting) -> list[Case]:
     cases = [
         Case(*key, max(itertools.product(*both), key=preference)) for key, both in ran.items() if all(both)
     ]
-    return sorted(cases, key=lambda case: (NOISES.index(case.noise), case.temperature))
+    return sorted(cases, key=lambda case: (noise_place(case.noise), case.temperature))
 
 
 def _cases(setting: Setting) -> list[Case]:

@@ -7,15 +7,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import paper_values
-from analysis.conditions import Setting, by_temperature, settings
+from analysis.conditions import Setting, by_temperature, of_the_softmax, settings
 from analysis.figures.outcomes import (
-    NOISES,
     Point,
     dodges,
     draw_level,
     draw_point,
     draw_series,
     finish,
+    noise_place,
     notes,
     outcomes,
 )
@@ -144,16 +144,17 @@ def _temperatures(setting: Setting, method: str) -> int:
 def _noise_conditions(setting: Setting) -> list[pd.DataFrame]:
     """The conditions without noise, and the noisy ones at one temperature: GLGN's, or the commonest.
 
-    In the order of NOISES, straight-through off before on.
+    In the order of noise_place, straight-through off before on.
     """
-    noisy = [part for part in setting.conditions.values() if part["noise"].iloc[0] != "none"]
+    conditions = of_the_softmax(setting.conditions.values())
+    noisy = [part for part in conditions if part["noise"].iloc[0] != "none"]
     temperatures = [float(part["temperature"].iloc[0]) for part in noisy]
     if "glgn" in setting.conditions:
         one = float(setting.conditions["glgn"]["temperature"].iloc[0])
     else:
         one = max(sorted(set(temperatures)), key=temperatures.count, default=None)
-    shown = [part for part in setting.conditions.values() if part["noise"].iloc[0] == "none"]
+    shown = [part for part in conditions if part["noise"].iloc[0] == "none"]
     shown += [part for part, temperature in zip(noisy, temperatures, strict=True) if temperature == one]
     return sorted(
-        shown, key=lambda part: (NOISES.index(part["noise"].iloc[0]), bool(part["straight_through"].iloc[0]))
+        shown, key=lambda part: (noise_place(part["noise"].iloc[0]), bool(part["straight_through"].iloc[0]))
     )

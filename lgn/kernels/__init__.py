@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from lgn.errors import LgnError
-from lgn.kernels.abilities import FUSED, inability
+from lgn.kernels.abilities import FUSED, inability, is_fused
 from lgn.kernels.frozen import Frozen
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
@@ -52,11 +52,12 @@ class Engine(Protocol):
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; nothing for plain descent.
 
-        They are those of gradients times optimizer.gradient_scale.
+        They are those of gradients times optimizer.gradient_scale. Of other optimizers every tensor that they keep. No
+        name is one of the network's state_dict.
         """
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        """Takes the moments back; the step count is network.iteration."""
+        """Takes back what optimizer_state gave; the step count is network.iteration."""
 
     def squared_gradients(self) -> Iterator[torch.Tensor]:
         """Adam's second moment of each layer (width, 16) as kept, of gradients times optimizer.gradient_scale."""
@@ -73,7 +74,7 @@ class KernelEngine(Engine, Protocol):
         """(batch, classes) float32 scores as training sees them, under the noise of a step; advances nothing."""
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
-        """Each layer's (width, 16) float32 gradient of the logits, for that of the latest forward's scores."""
+        """Each layer's float32 gradient of its parameters, for that of the latest forward's scores."""
 
 
 def make_engine(
@@ -94,6 +95,11 @@ def make_engine(
 
         return ReferenceEngine(network, thresholds, optimizer, device)
     fused = optimizer if optimizer.name in FUSED else OptimizerSettings(optimizer.learning_rate)
+    if not is_fused(network.estimator):
+        from lgn.kernels.cpu.methods import MethodPasses
+        from lgn.kernels.unfused import Unfused
+
+        return Unfused(MethodPasses(network, thresholds, threads), optimizer)
     if backend == "numba":
         from lgn.kernels.cpu.engine import NumbaEngine
 

@@ -1,31 +1,39 @@
 """What each backend computes. A setting outside its statement is refused by name, or left to another backend.
 
-A field of Estimator or OptimizerSettings that a statement leaves out must be at its default.
+A field of Estimator or OptimizerSettings that a statement leaves out must be at its default. Allowed values may be a
+function that lists them, where files bring more.
 """
 
+from collections.abc import Callable
 from dataclasses import fields
 
 from lgn.errors import LgnError
-from lgn.methods import Estimator, OptimizerSettings
-from lgn.noise import NOISES
+from lgn.kernels.optimizers import optimizer_names
+from lgn.methods import Estimator, OptimizerSettings, method_of, noises, parametrizations
 
 ANY = None
 
 _OPTIMIZERS = {
-    "name": ("adam", "adam_inside", "sgd"), "learning_rate": ANY, "epsilon": ANY, "loss_scale": ANY,
+    "name": optimizer_names, "learning_rate": ANY, "epsilon": ANY, "loss_scale": ANY, "options": ANY,
 }  # fmt: skip
-_KERNELS = {
-    "noise": ("none", "gumbel", "gaussian", "logistic", "uniform"),
+_FUSED_NOISES = ("none", "gumbel", "gaussian", "logistic", "uniform")
+_FUSED = {
+    "noise": _FUSED_NOISES,
     "temperature": ANY,
     "straight_through": (False, True),
     "grad_factor": ANY,
     "gradient_dtype": ("float32", "bfloat16"),
+    "parametrization": ("softmax",),
+    "options": ("",),
 }
+_ANY_METHOD = {
+    "noise": lambda: ("none", *noises()), "parametrization": lambda: tuple(parametrizations()), "options": ANY,
+}  # fmt: skip
 
-ABILITIES = {
-    "torch": (_KERNELS | {"noise": ("none", *NOISES)}, _OPTIMIZERS),
-    "numba": (_KERNELS, _OPTIMIZERS),
-    "triton": (_KERNELS, _OPTIMIZERS),
+ABILITIES: dict[str, tuple[dict[str, tuple | Callable | None], ...]] = {
+    "torch": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
+    "numba": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
+    "triton": (_FUSED, _OPTIMIZERS),
 }
 """backend -> allowed values of the fields of Estimator, and of OptimizerSettings."""
 
@@ -41,11 +49,22 @@ def inability(
         for field in fields(settings) if settings else ():
             value = getattr(settings, field.name)
             allowed = able.get(field.name, (field.default,))
+            allowed = allowed() if callable(allowed) else allowed
             if allowed is not ANY and value not in allowed:
                 name = "optimizer" if settings is optimizer and field.name == "name" else field.name
                 stated = ", ".join(map(str, allowed))
                 return f"{name}: {value} with backend {backend}; allowed there: {stated}"
+    if backend != "torch" and estimator and not method_of(estimator).on_cells(estimator):
+        return (
+            f"parametrization: {estimator.parametrization} without straight_through with backend {backend}, whose "
+            "neurons are c0 + c1 a + c2 b + c3 ab; allowed: straight_through, or backend torch"
+        )
     return None
+
+
+def is_fused(estimator: Estimator) -> bool:
+    """Whether kernels have the method of their own; with the others torch gives them coefficients or gates."""
+    return estimator.parametrization == "softmax" and estimator.noise in _FUSED_NOISES
 
 
 def require_fused(optimizer: OptimizerSettings) -> None:

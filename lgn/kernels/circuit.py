@@ -35,7 +35,7 @@ def live_circuit(network: LogicNetwork) -> Circuit:
     wirings = list(stacked_wiring(network).astype(np.int64))
     tables, constants = [], np.full(network.inputs, -1)
     for layer, (first, second) in enumerate(wirings):
-        gates = network.logits[layer].detach().argmax(-1).cpu().numpy()
+        gates = network.gates(layer).long().cpu().numpy()
         tables.append(_known_inputs(TRUTH_TABLE[gates].reshape(-1, 2, 2), first, second, constants))
         flat = tables[-1].reshape(-1, 4)
         constants = np.where((flat == flat[:, :1]).all(1), flat[:, 0], -1)

@@ -7,9 +7,9 @@ import numpy as np
 from lgn.arrays import as_pixels, as_thresholds
 from lgn.errors import LgnError
 from lgn.kernels.circuit import Circuit, Layer, live_circuit
-from lgn.kernels.cpu.engine import transpose
 from lgn.kernels.cpu.inference import BLOCK, class_counts
 from lgn.kernels.cpu.packed import pack_inputs
+from lgn.kernels.cpu.passes import transpose
 from lgn.network import LogicNetwork
 
 IMAGES = 64 * BLOCK

@@ -1,5 +1,7 @@
-"""torch's optimisers by the names that a run gives them, and Adam with epsilon inside the root."""
+"""Optimisers by the names that a run gives them: torch's, Adam with epsilon inside the root, Adam without."""
 
+import inspect
+import json
 from collections.abc import Iterator
 
 import torch
@@ -7,20 +9,50 @@ import torch
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
-
-def torch_optimizer(logits: list[torch.nn.Parameter], settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """The optimizer of these logits, for gradients that carry settings.gradient_scale."""
-    if settings.name == "sgd":
-        return torch.optim.SGD(logits, lr=settings.learning_rate)
-    kind = {"adam": torch.optim.Adam, "adam_inside": AdamInside}[settings.name]
-    return kind(logits, lr=settings.learning_rate, eps=settings.scaled_epsilon)
+_UNFIT = {"Optimizer", "LBFGS", "SparseAdam"}
+"""The base class; one that evaluates the loss itself; one for sparse gradients."""
 
 
-class AdamInside(torch.optim.Optimizer):
-    """Adam whose step is lr * m / sqrt(v + eps^2), m and v being the bias-corrected moments: a control of epsilon."""
+def optimizer_names() -> tuple[str, ...]:
+    """Every name that an optimizer may have: those of this suite, then torch's own classes."""
+    return (*_OWN, *(name for name in torch.optim.__all__ if name[0].isupper() and name not in _UNFIT))
 
-    def __init__(self, logits, lr: float, eps: float):
-        super().__init__(logits, dict(lr=lr, eps=eps, betas=(BETA_1, BETA_2)))
+
+def require_arguments(settings: OptimizerSettings) -> None:
+    """Raises ValueError where torch's class does not take these arguments."""
+    kind, options = getattr(torch.optim, settings.name), json.loads(settings.options or "{}")
+    known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
+    for name in options:
+        if name not in known:
+            raise ValueError(
+                f"optimizer_options: {name} with optimizer {settings.name}; allowed: {', '.join(known)}"
+            )
+    try:
+        torch_optimizer([torch.nn.Parameter(torch.zeros(2, 2))], settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"optimizer_options: {settings.options}: {reason}; allowed: what torch allows"
+        ) from None
+
+
+def torch_optimizer(
+    parameters: list[torch.nn.Parameter], settings: OptimizerSettings
+) -> torch.optim.Optimizer:
+    """The optimizer of these parameters, for gradients that carry settings.gradient_scale."""
+    if settings.name in _OWN:
+        return _OWN[settings.name](parameters, settings)
+    options = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(settings.options or "{}").items()
+    }
+    return getattr(torch.optim, settings.name)(parameters, lr=settings.learning_rate, **options)
+
+
+class _Moments(torch.optim.Optimizer):
+    """What variants of Adam share: its bias-corrected moments. A variant says how a parameter is changed by them."""
+
+    def __init__(self, parameters, lr: float, eps: float = 0.0):
+        super().__init__(parameters, dict(lr=lr, eps=eps, betas=(BETA_1, BETA_2)))
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -35,37 +67,84 @@ class AdamInside(torch.optim.Optimizer):
                 moment = state["exp_avg"].lerp_(logits.grad, 1 - beta_1)
                 square = state["exp_avg_sq"].mul_(beta_2).addcmul_(logits.grad, logits.grad, value=1 - beta_2)
                 step = float(state["step"])
-                root = (square / (1 - beta_2**step) + group["eps"] ** 2).sqrt_()
-                logits.addcdiv_(moment, root, value=-group["lr"] / (1 - beta_1**step))
+                self.change(logits, group, moment, 1 - beta_1**step, square / (1 - beta_2**step))
+
+    def change(self, parameter, group: dict, moment, correction: float, square) -> None:
+        """Changes a parameter in place; correction: of the moment; square is corrected already."""
+        raise NotImplementedError
+
+
+class AdamInside(_Moments):
+    """Adam whose step is lr * m / sqrt(v + eps^2), m and v being the bias-corrected moments: a control of epsilon."""
+
+    def change(self, parameter, group, moment, correction, square):
+        root = (square + group["eps"] ** 2).sqrt_()
+        parameter.addcdiv_(moment, root, value=-group["lr"] / correction)
+
+
+class AdamAtan2(_Moments):
+    """Adam without epsilon (Everett et al. 2024, arXiv:2407.05872): its step is lr * atan2(m, sqrt(v)).
+
+    The paper leaves two constants open, here 1: it is Adam where |m| is far below sqrt(v), and bounded by pi/2 lr.
+    """
+
+    def change(self, parameter, group, moment, correction, square):
+        parameter.add_(torch.atan2(moment / correction, square.sqrt_()), alpha=-group["lr"])
+
+
+_OWN = {
+    "adam": lambda p, s: torch.optim.Adam(p, lr=s.learning_rate, eps=s.scaled_epsilon),
+    "adam_inside": lambda p, s: AdamInside(p, lr=s.learning_rate, eps=s.scaled_epsilon),
+    "adam_atan2": lambda p, s: AdamAtan2(p, lr=s.learning_rate),
+    "sgd": lambda p, s: torch.optim.SGD(p, lr=s.learning_rate),
+}
 
 
 class TorchOptimized:
     """What engines share that step with an optimizer of torch's: network, and _torch of torch_optimizer(...)."""
 
     network: LogicNetwork
+    optimizer: OptimizerSettings
     _torch: torch.optim.Optimizer
 
+    @property
+    def _is_adam(self) -> bool:
+        return self.optimizer.name in ("adam", "adam_inside")
+
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """adam_m.{layer} and adam_v.{layer}, on the CPU; nothing for an optimizer without moments."""
-        moments = {}
-        if isinstance(self._torch, torch.optim.SGD):
-            return moments
+        """See lgn.kernels.Engine; of other optimizers than Adam optimizer.{layer}.{what}, on the CPU."""
+        found = {}
         for layer, logits in enumerate(self.network.logits):
             state = self._torch.state.get(logits, {})
-            for name, key in (("adam_m", "exp_avg"), ("adam_v", "exp_avg_sq")):
-                moments[f"{name}.{layer}"] = state.get(key, torch.zeros_like(logits)).detach().cpu()
-        return moments
+            if self._is_adam:
+                for name, key in (("adam_m", "exp_avg"), ("adam_v", "exp_avg_sq")):
+                    found[f"{name}.{layer}"] = state.get(key, torch.zeros_like(logits)).detach().cpu()
+            else:
+                tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+                found |= {f"optimizer.{layer}.{key}": x.detach().cpu() for key, x in tensors.items()}
+        return found
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
         """Takes back what optimizer_state gave after network.iteration steps."""
-        for layer, logits in enumerate(self.network.logits if moments else ()):
+        if not moments:
+            return
+        for layer, logits in enumerate(self.network.logits):
+            if self._is_adam:
+                state = {
+                    "step": torch.tensor(float(self.network.iteration)),
+                    "exp_avg": moments[f"adam_m.{layer}"],
+                    "exp_avg_sq": moments[f"adam_v.{layer}"],
+                }
+            else:
+                prefix = f"optimizer.{layer}."
+                state = {k.removeprefix(prefix): x for k, x in moments.items() if k.startswith(prefix)}
+            # A count of steps stays on the CPU, as torch keeps it.
             self._torch.state[logits] = {
-                "step": torch.tensor(float(self.network.iteration)),
-                "exp_avg": moments[f"adam_m.{layer}"].clone().to(logits.device),
-                "exp_avg_sq": moments[f"adam_v.{layer}"].clone().to(logits.device),
+                key: value.clone() if value.dim() == 0 else value.clone().to(logits.device)
+                for key, value in state.items()
             }
 
     def squared_gradients(self) -> Iterator[torch.Tensor]:
         """See lgn.kernels.Engine."""
-        moments = self.optimizer_state()
+        moments = self.optimizer_state() if self._is_adam else {}
         return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))

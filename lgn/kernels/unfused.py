@@ -1,4 +1,4 @@
-"""An optimiser of torch's on the kernels of an engine, which have Adam alone fused in."""
+"""An optimiser of torch's on the kernels of an engine, which have Adam on a softmax alone fused in."""
 
 import numpy as np
 import torch
@@ -10,12 +10,14 @@ from lgn.methods import OptimizerSettings
 
 
 class Unfused(TorchOptimized):
-    """An Engine on another's kernels whose step() hands the logits' gradients to an optimiser of torch's."""
+    """An Engine on another's kernels whose step() hands the parameters' gradients to an optimiser of torch's."""
 
     together, waited = 1, 0.0
 
     def __init__(self, engine: KernelEngine, settings: OptimizerSettings):
         self.engine, self.optimizer = engine, settings
+        self.frozen = engine.frozen
+        self.forward, self.backward = engine.forward, engine.backward
         self.network, self.name, self.device = engine.network, engine.name, engine.device
         self.scores, self.synchronize = engine.scores, engine.synchronize
         self._torch = torch_optimizer(list(self.network.logits), settings)
@@ -24,6 +26,7 @@ class Unfused(TorchOptimized):
     @torch.no_grad()
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         labels = as_labels(labels, len(pixels), self.network.classes)
+        self.network.begin_step()
         scores = self.engine.forward(pixels, int(self.network.iteration)).double()
         truth = torch.as_tensor(labels).to(scores.device)
         loss = torch.nn.functional.cross_entropy(scores, truth)

@@ -48,15 +48,11 @@ def prepare_state(state, records, seed, step, noise, inverse_temperature):
 
 
 @kernel
-def forward(
-    thread, threads, meeting, state, records, first, second, inputs, outputs, sums, seed, step, noise,
-    inverse_temperature,
-):  # fmt: skip
-    """One thread's part of sampling and the forward pass. outputs (depth, width, ...), sums (classes, lanes)."""
+def propagate(thread, threads, meeting, state, first, second, inputs, outputs, sums):
+    """One thread's part of the forward pass of a state. outputs (depth, width, ...), sums (classes, lanes)."""
     depth, width = state.shape[:2]
     begin, end = share(width, thread, threads)
     mode = flush_denormals()
-    prepare(state, records, begin, end, seed, step, noise, inverse_temperature)
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[layer - 1]
         evaluate_layer(state[layer], begin, end, first[layer], second[layer], source, outputs[layer])
@@ -68,14 +64,28 @@ def forward(
 
 
 @kernel
+def forward(
+    thread, threads, meeting, state, records, first, second, inputs, outputs, sums, seed, step, noise,
+    inverse_temperature,
+):  # fmt: skip
+    """One thread's part of sampling and the forward pass. outputs (depth, width, ...), sums (classes, lanes)."""
+    begin, end = share(state.shape[1], thread, threads)
+    mode = flush_denormals()
+    prepare(state, records, begin, end, seed, step, noise, inverse_temperature)
+    restore_mode(mode)
+    propagate(thread, threads, meeting, state, first, second, inputs, outputs, sums)
+
+
+@kernel
 def backward(
     thread, threads, meeting, state, records, first, second, pointers, edges, others, inputs, outputs, class_gradient,
-    gradients, inverse_temperature, grad_factor, logit_gradients, step_size, square_scale, epsilon,
+    gradients, inverse_temperature, grad_factor, found, step_size, square_scale, epsilon,
 ):  # fmt: skip
     """One thread's part of the backward pass of the latest forward.
 
-    Each chunk of neurons goes through Adam at once, or, where logit_gradients (depth, width, 16) is not empty, leaves
-    its gradients there and its logits as they are. gradients (2, width, lanes) float32 or bfloat16: two layers in turn.
+    Each chunk of neurons goes through Adam at once, or, where `found` is not empty, leaves there the gradients of its
+    logits (depth, width, 16) or of the coefficients c0..c3 (depth, width, 4); of those, records and inverse_temperature
+    are not read. gradients (2, width, lanes) float32 or bfloat16: two layers in turn.
     """
     depth, width = state.shape[:2]
     group = width // class_gradient.shape[0]
@@ -104,8 +114,10 @@ def backward(
                     second[layer], sums,
                 )  # fmt: skip
             from_, to = layer * width + start, layer * width + stop
-            if logit_gradients.size:
-                write_gradients(records, from_, to, sums, inverse_temperature, logit_gradients)
+            if found.shape[2] == 4:
+                found[layer, start:stop] = sums[: stop - start]
+            elif found.size:
+                write_gradients(records, from_, to, sums, inverse_temperature, found)
             else:
                 update_neurons(
                     records, from_, to, sums, inverse_temperature, step_size, square_scale, epsilon

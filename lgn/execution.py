@@ -1,0 +1,37 @@
+"""The typed model of where and how a run executes."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lgn.settings import validated
+
+
+class Execution(BaseModel):
+    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: Annotated[
+        Literal["auto", "torch", "numba", "triton"],
+        Field(description="training kernels; auto: numba on a CPU, triton on a GPU"),
+    ] = "auto"
+    device: Annotated[
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    ] = "auto"
+    threads: Annotated[
+        int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    ] = 1
+    snapshots: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1000,
+            description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+        ),
+    ] = 0
+
+
+def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:
+    """A validated Execution. Raises LgnError as parse_run does."""
+    return validated(Execution, settings, where)

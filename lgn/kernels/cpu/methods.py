@@ -1,0 +1,48 @@
+"""Any method on the CPU's kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
+
+import numpy as np
+import torch
+
+from lgn.arrays import require_logits, require_mode
+from lgn.kernels.autograd import scores
+from lgn.kernels.cpu.passes import Passes
+from lgn.network import LogicNetwork
+
+
+class MethodPasses(Passes):
+    """A KernelEngine but for step(), which kernels.unfused has. Parameters stay where they are."""
+
+    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, threads: int = 1):
+        require_logits(network)
+        super().__init__(network, thresholds, threads)
+
+    def forward(self, pixels: np.ndarray, step: int) -> torch.Tensor:
+        require_logits(self.network, self.device)
+        with torch.enable_grad():
+            coefficients, gates = self._state("train_mode", step)
+            self._scores = scores(self, pixels, coefficients, gates)
+        return self._scores.detach()
+
+    def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
+        parameters = list(self.network.logits)
+        return list(torch.autograd.grad(self._scores, parameters, gradient, retain_graph=True))
+
+    @torch.no_grad()
+    def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
+        require_mode(mode)
+        self.frozen.require()
+        require_logits(self.network, self.device)
+        coefficients, gates = self._state(mode, None, draw)
+        return self.scores_of((coefficients if gates is None else gates).numpy(), pixels)
+
+    def synchronize(self) -> None:
+        """Nothing runs behind the caller's back."""
+
+    def _state(self, mode: str, step: int | None, draw: int = 0) -> tuple:
+        """Stacked coefficients (depth, width, 4) and gates (depth, width), either of which may be None."""
+        network = self.network
+        layers = [
+            network.method.layer(parameters, drawn)
+            for parameters, drawn in zip(network.logits, network.draws(mode, step, draw), strict=True)
+        ]
+        return tuple(None if part[0] is None else torch.stack(part) for part in zip(*layers, strict=True))

@@ -1,0 +1,230 @@
+"""One pass of a batch through a network on the CPU: encoding, buffers, threads, and the kernels of a given state."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from lgn.arrays import as_pixels, as_thresholds
+from lgn.kernels.cpu import packed as packed_parts
+from lgn.kernels.cpu import soft as soft_parts
+from lgn.kernels.cpu import step as steps
+from lgn.kernels.cpu.lanes import kernel
+from lgn.kernels.cpu.memory import transpose_block
+from lgn.kernels.cpu.neuron import f32
+from lgn.kernels.cpu.threads import abandon, new_meeting
+from lgn.kernels.frozen import Frozen
+from lgn.network import LogicNetwork
+
+PADDED = {True: 64, False: 32}
+"""Images that a row is a multiple of: packed the bits of a word, soft two vectors. The padding's gradients are 0."""
+
+EVALUATION_IMAGES = {True: 1024, False: 64}
+"""Images an evaluation block, packed and soft: two layers of activations stay in cache."""
+
+
+NO_RECORDS = np.empty((0, 0, 0), np.float32)
+"""Of a state that is given there are none."""
+
+
+class _Buffers(NamedTuple):
+    """What a forward pass writes: pixels by column, encoded inputs, layers of outputs, class sums."""
+
+    columns: np.ndarray
+    inputs: np.ndarray
+    outputs: np.ndarray
+    sums: np.ndarray
+
+
+class Passes:
+    """Forward and backward passes of a given state through a LogicNetwork's wiring, with the same bits on any threads.
+
+    A state is (depth, width) uint8 gates, whose activations are bits, or (depth, width, 4) float32 coefficients
+    c0..c3 of c0 + c1 a + c2 b + c3 ab, whose activations are reals. thresholds (count, pixels) uint8 as in
+    encoding.encode. Raises LgnError for an impossible wiring.
+    """
+
+    name = "numba"
+    device = "cpu"
+
+    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, threads: int = 1):
+        thresholds, self.frozen = as_thresholds(thresholds, network.inputs), Frozen(network)
+        self.network, self.threads = network, threads
+        width = network.width
+        wiring = self.frozen.wiring.copy()
+        # Only inputs that some neuron reads are encoded: `used` holds their places among all thermometer bits.
+        used, compact = np.unique(wiring[0], return_inverse=True)
+        wiring[0] = compact.reshape(2, width)
+        self.first, self.second = (np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1]))
+        self.pixels = thresholds.shape[1]
+        self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
+        self.used_levels = thresholds.reshape(-1)[used]
+        self.readers = _readers(self.first, self.second)
+        # By the lanes of a batch, and what decides their dtypes.
+        self.buffers: dict[tuple[int, bool], _Buffers] = {}
+        self.gradients: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+        self.count = 0  # Of forward_of, whose buffers the last one fills.
+        self.meeting = new_meeting()
+        self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+
+    def forward_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """(batch, classes) float32 scores of (batch, pixels) uint8; what backward_of takes is left in buffers."""
+        pixels = as_pixels(pixels, self.pixels)
+        self.count += 1
+        buffers = self._encoded(pixels, state.dtype == np.uint8)
+        self._on_threads(
+            steps.propagate, state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
+        )
+        return buffers.sums[:, : len(pixels)].T / f32(self.network.group_temperature)
+
+    def backward_of(self, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """(depth, width, 4) float32 gradient of c0..c3, for that of the latest forward_of's scores.
+
+        The gradient to a layer's inputs is that of the state: of hard gates where it is gates.
+        """
+        estimator, packed = self.network.estimator, state.dtype == np.uint8
+        buffers = self.buffers[lanes_of(len(gradient), packed), packed]
+        class_gradient, gradients = self._class_gradient(gradient, packed)
+        found = zeros((*state.shape[:2], 4))
+        self._on_threads(
+            steps.backward, state, NO_RECORDS, self.first, self.second, *self.readers, buffers.inputs,
+            buffers.outputs, class_gradient, gradients, f32(1), f32(estimator.grad_factor), found, f32(0),
+            f32(0), f32(0),
+        )  # fmt: skip
+        return found
+
+    def scores_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """(n, classes) float32 scores of any number of images; disturbs no pending backward_of."""
+        network, pixels = self.network, as_pixels(pixels, self.pixels)
+        if not len(pixels):
+            return np.empty((0, network.classes), np.float32)
+        packed = state.dtype == np.uint8
+        scores = np.empty((len(pixels), network.classes), np.float32)
+        size = min(EVALUATION_IMAGES[packed], lanes_of(len(pixels), packed))
+
+        def evaluate(thread: int) -> None:
+            buffers = self._buffers(packed, size, 2)
+            for start in range(thread * size, len(pixels), self.threads * size):
+                block = pixels[start : start + size]
+                self._encode(block, buffers)
+                steps.evaluate_network(
+                    state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
+                )
+                scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
+
+        self._together(evaluate)
+        return scores / f32(network.group_temperature)
+
+    def _class_gradient(self, gradient: np.ndarray, packed: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Buffers of the backward pass, the first filled with the gradient of the class sums."""
+        class_gradient, gradients = self._gradients(len(gradient), packed)
+        class_gradient[:, : len(gradient)] = gradient.T / f32(self.network.group_temperature)
+        class_gradient[:, len(gradient) :] = 0
+        return class_gradient, gradients
+
+    def _on_threads(self, kernel: Callable, *arguments):
+        """Calls a kernel of step.py on every thread; returns what it returns on the first."""
+        return self._together(lambda thread: kernel(thread, self.threads, self.meeting, *arguments))
+
+    def _together(self, part: Callable):
+        """part(thread) on every thread, the calling one among them; returns the first one's result."""
+        try:
+            others = [self.helpers.submit(part, thread) for thread in range(1, self.threads)]
+            result = part(0)
+            for other in others:
+                other.result()
+            return result
+        except BaseException:
+            # Such as a signal's, before this thread's part began: the others would wait for it for ever.
+            if self.threads > 1:
+                abandon(self.meeting)
+                self.helpers.shutdown()
+                self.meeting, self.helpers = new_meeting(), ThreadPoolExecutor(self.threads - 1)
+            raise
+
+    def _encoded(self, pixels: np.ndarray, packed: bool) -> _Buffers:
+        """A training batch's buffers with its inputs filled in."""
+        lanes = lanes_of(len(pixels), packed)
+        if (lanes, packed) not in self.buffers:
+            self.buffers[lanes, packed] = self._buffers(packed, lanes, self.network.depth)
+        self._encode(pixels, self.buffers[lanes, packed])
+        return self.buffers[lanes, packed]
+
+    def _encode(self, pixels: np.ndarray, buffers: _Buffers) -> None:
+        """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
+
+        Lanes past the batch keep whatever they held: their scores are not read and their gradients are 0.
+        """
+        transpose(np.ascontiguousarray(pixels), buffers.columns)
+        encode = packed_parts.pack_inputs if buffers.inputs.dtype == np.uint64 else soft_parts.expand_inputs
+        encode(buffers.columns, self.used_pixels, self.used_levels, buffers.inputs)
+
+    def _buffers(self, packed: bool, lanes: int, layers: int) -> _Buffers:
+        network = self.network
+        return _Buffers(
+            columns=np.zeros((self.pixels, lanes), np.uint8),
+            inputs=_activations(packed, (len(self.used_pixels),), lanes),
+            outputs=_activations(packed, (layers, network.width), lanes),
+            sums=zeros((network.classes, lanes)),
+        )
+
+    def _gradients(self, batch: int, packed: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Buffers of the gradient of the class sums, and of two layers' outputs in turn (uint16: bfloat16)."""
+        network, dtype = self.network, self.network.estimator.gradient_dtype
+        lanes = lanes_of(batch, packed)
+        if (lanes, dtype) not in self.gradients:
+            rows = zeros((2, network.width, lanes))
+            if dtype == "bfloat16":
+                rows = rows.astype(np.uint16)
+            self.gradients[lanes, dtype] = zeros((network.classes, lanes)), rows
+        return self.gradients[lanes, dtype]
+
+
+@kernel
+def transpose(pixels, columns):
+    """columns (pixels, at least batch) of (batch, pixels), in blocks of 16 x 16."""
+    batch, count = pixels.shape
+    lanes = columns.shape[1]
+    whole = batch - batch % 16
+    for p in range(0, count - count % 16, 16):
+        for t in range(0, whole, 16):
+            transpose_block(pixels, t * count + p, count, columns, p * lanes + t, lanes)
+        for t in range(whole, batch):
+            for column in range(p, p + 16):
+                columns[column, t] = pixels[t, column]
+    for p in range(count - count % 16, count):
+        for t in range(batch):
+            columns[p, t] = pixels[t, p]
+
+
+def lanes_of(batch: int, packed: bool) -> int:
+    return -(-batch // PADDED[packed]) * PADDED[packed]
+
+
+def zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """float32 zeros that begin on a cache line, as torch's memory does and NumPy's does not."""
+    return torch.zeros(shape).numpy()
+
+
+def _activations(packed: bool, rows: tuple[int, ...], lanes: int) -> np.ndarray:
+    return np.zeros((*rows, lanes // 64), np.uint64) if packed else zeros((*rows, lanes))
+
+
+def _readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who reads each neuron of the layer before, for every layer but the first (its rows stay 0).
+
+    pointers (depth, width + 1): where a neuron's edges begin. edges (depth, 2 width): 2 * reader + slot.
+    others (depth, 2 width): the reader's other input. All int32.
+    """
+    depth, width = first.shape
+    pointers = np.zeros((depth, width + 1), np.int32)
+    edges, others = (np.zeros((depth, 2 * width), np.int32), np.zeros((depth, 2 * width), np.int32))
+    for layer in range(1, depth):
+        read = np.stack([first[layer], second[layer]], axis=1).reshape(-1)
+        other = np.stack([second[layer], first[layer]], axis=1).reshape(-1)
+        order = np.argsort(read, kind="stable")
+        pointers[layer, 1:] = np.cumsum(np.bincount(read, minlength=width))
+        edges[layer], others[layer] = order, other[order]
+    return pointers, edges, others

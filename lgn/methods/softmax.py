@@ -1,0 +1,49 @@
+"""A softmax over sixteen logits: DLGN (Petersen et al. 2022, arXiv:2210.08277) and its kin.
+
+(noise, straight_through) tells them apart: DLGN (none, off), Gumbel soft (gumbel, off), Hard-ST (none, on), GLGN
+(gumbel, on; Yousefi et al. 2025, arXiv:2506.07500). init residual is that of Petersen et al. 2024, arXiv:2411.04732.
+"""
+
+import numpy as np
+import torch
+
+from lgn.estimator import gate_coefficients, soft_weights
+from lgn.gates import PASS_A
+from lgn.methods._method import ANY, Method
+
+EVERYTHING = dict.fromkeys(
+    ("noise", "straight_through", "temperature", "final_temperature", "init", "init_scale", "init_bias"), ANY
+)
+
+
+class Softmax(Method):
+    name, label = "softmax", "softmax of 16 logits"
+    applies = EVERYTHING
+
+    def init(self, generator, width, initial):
+        """N(0, scale^2); residual adds the bias to the gate that passes its first input on."""
+        logits = super().init(generator, width, initial)
+        if initial.init == "residual":
+            logits[:, PASS_A] += np.float32(initial.bias)
+        return logits
+
+    def layer(self, parameters, draw):
+        if draw.mode == "discrete":
+            return None, self.gates(parameters)
+        weights = soft_weights(parameters, draw.estimator, draw.mode, draw.key)
+        # The weights' argmax, not the logits': where rounding makes two weights equal, the first.
+        return gate_coefficients(weights), self.gates(weights) if draw.hard else None
+
+    def coefficients(self, parameters, draw):
+        return self.layer(parameters, draw)[0]
+
+    def gates(self, parameters):
+        return parameters.argmax(-1).to(torch.uint8)
+
+    def gate_probabilities(self, parameters):
+        return torch.softmax(parameters, -1)
+
+    def entropies(self, parameters):
+        from lgn.metrics import entropies
+
+        return entropies(parameters.numpy())

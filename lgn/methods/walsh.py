@@ -1,0 +1,79 @@
+"""WARP (arXiv:2602.03527): four Walsh coefficients a neuron, s = t0 + t1 v + t2 u + t3 uv with u = 1 - 2a, v = 1 - 2b.
+
+Soft: the output is sigmoid(-s / temperature) of the real inputs, which is not multilinear, so torch alone computes it.
+Hard: the forward takes the gate of s < 0 at the cells, the parameters' gradient is that of sigmoid(-s / temperature)
+there; the gradient to a layer's inputs is the gate's, as of every hard forward here. Noise gumbel is the difference of
+two Gumbels (a logistic) on each neuron's cells, the same for all images; on a soft neuron it is on its s. Parameters
+begin where the first input passes with the residual probability, or normal.
+"""
+
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+
+from lgn.methods import _method
+from lgn.methods._method import ANY, Method, coefficients_of, gates_of, probabilities_of, table
+from lgn.noise import uniforms
+
+SIGNS = [[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]
+"""1, v, u and uv at (a, b) = 00, 01, 10, 11."""
+
+
+class Walsh(Method):
+    name, label, size = "walsh", "WARP", 4
+    applies = {
+        "noise": ("none", "gumbel"), "straight_through": (False, True), "temperature": ANY, "final_temperature": ANY,
+    }  # fmt: skip
+    named = {
+        "walsh": ("WARP", {}),
+        "walsh_hard": ("WARP hard", {"straight_through": True}),
+        "walsh_gumbel": ("WARP Gumbel", {"noise": "gumbel"}),
+        "walsh_gumbel_hard": ("WARP Gumbel hard", {"noise": "gumbel", "straight_through": True}),
+    }
+
+    class Options(_method.Options):
+        residual_probability: Annotated[
+            float | None,
+            Field(gt=0, lt=1, description="of passing the first input on; null: normal parameters"),
+        ] = 0.951
+
+    def init(self, generator, width, initial):
+        if self.options.residual_probability is None:
+            return super().init(generator, width, initial)
+        p = self.options.residual_probability
+        passing = initial.temperature * (math.log(p) - math.log(1 - p))
+        return passing * torch.tensor([0.0, 0.0, 1.0, 0.0]).repeat(width, 1)
+
+    def cells(self, parameters, draw=None):
+        """(width, 4): -s at the cells, with a hard forward's noise."""
+        s = -parameters @ table(torch.tensor(SIGNS), parameters)
+        return s if draw is None else s + self._noise(s, draw)
+
+    def coefficients(self, parameters, draw):
+        return coefficients_of(torch.sigmoid(self.cells(parameters, draw) / draw.estimator.temperature))
+
+    def gates(self, parameters):
+        return gates_of(self.cells(parameters) > 0)
+
+    def drawn_gates(self, parameters, draw):
+        return gates_of(self.cells(parameters, draw) > 0)
+
+    def gate_probabilities(self, parameters):
+        return probabilities_of(torch.sigmoid(self.cells(parameters)))
+
+    def on_cells(self, estimator):
+        return estimator.straight_through
+
+    def outputs(self, parameters, a, b, draw):
+        u, v = 1 - 2 * a, 1 - 2 * b
+        t = parameters.unsqueeze(-1)
+        s = t[:, 0] + t[:, 1] * v + (t[:, 2] + t[:, 3] * v) * u
+        return torch.sigmoid((self._noise(s[:, :1], draw) - s) / draw.estimator.temperature)
+
+    def _noise(self, like, draw):
+        if draw.mode != "train_mode" or draw.estimator.noise == "none":
+            return torch.zeros_like(like)
+        u = uniforms(draw.key, len(like), like.device)[:, : like.shape[1]].to(like.dtype)
+        return torch.log(u) - torch.log(1 - u)

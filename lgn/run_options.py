@@ -1,0 +1,114 @@
+"""What a run may say of its method, optimizer and data: names that are there, settings that they look at.
+
+torch is imported only for those that are not the softmax and its optimizers.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from lgn.data.catalog import DatasetInfo
+from lgn.errors import LgnError
+from lgn.methods import noises, parametrizations
+from lgn.settings import one_line
+
+NOISE_NAMES = ("none", "gumbel", "gaussian", "logistic", "uniform")
+"""Those of lgn.noise; a method's file may bring others."""
+
+OWN_OPTIMIZERS = ("adam", "adam_inside", "adam_atan2", "sgd")
+"""Those that are not named as torch names them."""
+
+_DEFAULTS = {
+    "noise": "none", "straight_through": False, "temperature": 1.0, "final_temperature": None, "init": "gaussian",
+    "init_scale": 1.0, "init_bias": 0.0,
+}  # fmt: skip
+"""Settings that a method may look at or not, and what they are where it does not."""
+
+
+def options_text(key: str, options: Any) -> str:
+    """A mapping as JSON text, none as ""; text stands for the mapping it is of. Raises ValueError for anything else."""
+    if isinstance(options, str):
+        with contextlib.suppress(ValueError):
+            options = json.loads(options or "{}")
+    try:
+        if isinstance(options, Mapping):
+            return json.dumps(dict(options), sort_keys=True, allow_nan=False) if options else ""
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{key}: {options!r} is not allowed; allowed: a mapping of plain values")
+
+
+def require_method(run) -> None:
+    """Raises ValueError or LgnError where a run's method is not there or does not look at what the run states.
+
+    Leaves out of run.options those at their defaults, so that the hash does not hang on who wrote them down.
+    """
+    if run.noise not in NOISE_NAMES and run.noise not in noises():
+        raise ValueError(f"noise: {run.noise!r} is not allowed; allowed: {_listed('none', *noises())}")
+    if run.parametrization == "softmax":
+        if run.options:
+            raise ValueError(f"options: {run.options} with parametrization softmax; allowed: none")
+        return
+    kind = parametrizations().get(run.parametrization)
+    if kind is None:
+        allowed = _listed(*parametrizations())
+        raise ValueError(f"parametrization: {run.parametrization!r} is unknown; allowed: {allowed}")
+    try:
+        options = kind.Options.model_validate(json.loads(run.options or "{}"))
+    except ValidationError as error:
+        raise LgnError(f"options.{one_line(kind.Options, error)}") from None
+    text = options_text("options", options.model_dump(exclude_defaults=True))
+    object.__setattr__(run, "options", text)
+    for key, default in _DEFAULTS.items():
+        value, allowed = getattr(run, key), kind.applies.get(key, (default,))
+        if allowed is not None and value not in allowed:
+            said = ", ".join(json.dumps(one) if not isinstance(one, str) else one for one in allowed)
+            raise ValueError(f"{key}: {value!r} with parametrization {kind.name}; allowed: {said}")
+
+
+def require_optimizer(run) -> None:
+    """Raises ValueError where a run's optimizer is not there, or does not take its options or its epsilon."""
+    name, options = run.optimizer, run.optimizer_options
+    if name not in OWN_OPTIMIZERS:
+        from lgn.kernels.optimizers import optimizer_names, require_arguments
+
+        if name not in optimizer_names():
+            raise ValueError(f"optimizer: {name!r} is unknown; allowed: {_listed(*optimizer_names())}")
+        require_arguments(run.optimizer_settings)
+    elif options:
+        raise ValueError(f"optimizer_options: {options} with optimizer {name}; allowed: none")
+    if name not in ("adam", "adam_inside") and run.epsilon != 1e-8:
+        has = "which has none" if name in OWN_OPTIMIZERS else "whose eps is an argument in optimizer_options"
+        raise ValueError(f"epsilon: {run.epsilon:g} with optimizer {name}, {has}; allowed: to leave it out")
+
+
+def require_data(run, info: DatasetInfo) -> None:
+    """Raises ValueError where a run does not fit its data set."""
+    inputs = info.inputs(run.thresholds)
+    most = info.max_value if info.thermometers else 1
+    if run.thresholds > most:
+        held = (
+            f"whose values go up to {most}"
+            if info.thermometers
+            else "which has no column of numbers to encode"
+        )
+        raise ValueError(f"thresholds: {run.thresholds} on {run.dataset}, {held}; allowed: 1 to {most}")
+    if run.width % info.classes:
+        raise ValueError(
+            f"width: {run.width} does not divide into the {info.classes} classes of {run.dataset}; "
+            f"allowed: multiples of {info.classes}"
+        )
+    if run.wiring == "unique":
+        for fan_in in {inputs, run.width} if run.depth > 1 else {inputs}:
+            low, high = -(-fan_in // 2), fan_in * (fan_in - 1) // 2
+            if not low <= run.width <= high:
+                raise ValueError(
+                    f"width: {run.width} with wiring unique on {fan_in} inputs; allowed: {low} to {high}"
+                )
+
+
+def _listed(*names: str) -> str:
+    return ", ".join(map(repr, names))
