@@ -122,6 +122,8 @@ def _use(options) -> None:
 
     from circuits.use import counts
     from lgn.data.encoding import encode
+    from lgn.evaluate import entropies_and_gates
+    from lgn.metrics import unused_threshold
     from lgn.records import read_run
     from lgn.restore import restore
 
@@ -130,12 +132,9 @@ def _use(options) -> None:
         trained = restore(record, data_dir_of(options))
         bits = np.asarray(encode(trained.splits["test"][0], trained.thresholds))
         run = read_run(record)
+        entropies, _ = entropies_and_gates(trained.network)
         row = {"run_id": run["run_id"], "accuracy": run["final"]["test_accuracy_discrete"]}
-        row |= {
-            "unused_by_entropy": round(
-                run["final"]["unused_share"] * trained.network.depth * trained.network.width
-            )
-        }
+        row["unused_by_entropy"] = int((entropies > unused_threshold()).sum())
         row |= counts(trained.network, bits)
         if writer is None:
             writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
