@@ -54,8 +54,11 @@ def _shown(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
-class Stopped(Exception):
-    """A training was asked to end and did. signal: the number of what asked."""
+class Stopped(BaseException):
+    """A training was asked to end and did. signal: the number of what asked.
+
+    No Exception, as KeyboardInterrupt is none: a signal may come while Numba compiles, which catches those.
+    """
 
     def __init__(self, message: str, signal: int):
         super().__init__(message)

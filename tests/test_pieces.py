@@ -11,7 +11,7 @@ import yaml
 from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
-from lgn.terminal import ProgressBar, StopRequest
+from lgn.terminal import ProgressBar, Stopped, StopRequest
 from lgn.train import train
 from study.pieces import remaining, train_remaining
 from study.preset import parse_preset, read_preset
@@ -68,6 +68,15 @@ def test_pieces_end_in_the_records_of_an_undisturbed_run(tmp_path):
     assert len(list(whole.iterdir())) == 4 and remaining(parse_preset(config), whole) == []
     for record in whole.iterdir():
         assert record_bytes(record) == record_bytes(pieces / record.name)
+
+
+def test_being_stopped_passes_through_libraries_that_catch_every_exception():
+    """Numba would make a typing error of it, and the exit status 1."""
+    with pytest.raises(Stopped):
+        try:
+            StopRequest().ask(signal.SIGTERM)
+        except Exception:
+            raise AssertionError("caught") from None
 
 
 def test_a_run_that_another_process_has_trained_meanwhile_is_not_trained_again(tmp_path):
