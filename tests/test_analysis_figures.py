@@ -69,8 +69,9 @@ def drawn(name, tables):
 @pytest.fixture(scope="module")
 def files(tables, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    for name in SAVED:
-        style.save(drawn(name, tables), name, folder)
+    with style.styled():
+        for name in SAVED:
+            style.save(drawn(name, tables), name, folder)
     return folder
 
 

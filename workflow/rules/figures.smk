@@ -21,8 +21,10 @@ rule figures:
     conda:
         "../envs/lgn.yaml"
     threads: 4
+    params:
+        folder=FIGURES,
     message:
         f"Drawing {len(FIGURE_NAMES)} figures of preset {preset.preset}"
     shell:
-        'python -m analysis figures --results "$(dirname {input.runs:q})" --output "$(dirname {output[0]:q})" '
+        'python -m analysis figures --results "$(dirname {input.runs:q})" --output {params.folder:q} '
         "--processes {threads} 2>&1 | tee {log:q}"
