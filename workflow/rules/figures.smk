@@ -21,10 +21,8 @@ rule figures:
     conda:
         "../envs/lgn.yaml"
     threads: 4
-    params:
-        folder=FIGURES,
     message:
         f"Drawing {len(FIGURE_NAMES)} figures of preset {preset.preset}"
     shell:
-        'python -m analysis figures --results "$(dirname {input.runs:q})" --output {params.folder:q} '
+        'set -- {output.pdf:q}; python -m analysis figures --results "$(dirname {input.runs:q})" --output "$(dirname "$1")" '
         "--processes {threads} 2>&1 | tee {log:q}"
