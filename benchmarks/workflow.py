@@ -109,6 +109,7 @@ def preset(runs: int) -> dict[str, object]:
         "sweeps": [
             {"vary": {"method": list(METHODS), "temperature": [(1 + n) / 16 for n in range(temperatures)]}}
         ],
+        "primary": 1 / 16,
         "execution": {"backend": "torch"},
     }  # fmt: skip
 
