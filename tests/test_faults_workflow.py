@@ -99,6 +99,7 @@ def test_terminating_snakemake_has_its_trainings_store_their_state(tmp_path):
     assert files(directory) == ["checkpoint.safetensors"], printed
 
 
+@pytest.mark.long
 def test_a_preset_changed_half_way_keeps_the_records_there_are_and_mixes_none(tmp_path):
     """Another number of iterations is another run: trained beside the old ones, which stay and are not collected."""
     half = snakemake(tmp_path, "runs", preset=TINY | {"seeds": [0]})

@@ -95,6 +95,7 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
         assert_same_record(tmp_path / str(seed), alone / str(seed))
 
 
+@pytest.mark.long
 def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
     """One of them further on than the other, and so at another temperature in the same launch."""
     pytest.importorskip("triton")

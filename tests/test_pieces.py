@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TIME_IS_UP = 128 + signal.SIGALRM
 
 
-def tiny_preset(folder, seeds=2, iterations=50_000):
+def tiny_preset(folder, seeds=2, iterations=20_000):
     """The paper preset's first sweep, shrunk to nets that train in seconds."""
     base = {k: v for k, v in SETTINGS.items() if k not in ("seed", "noise", "straight_through")}
     preset = {
@@ -52,7 +52,7 @@ def test_pieces_end_in_the_records_of_an_undisturbed_run(tmp_path):
     environment = {**os.environ, "LGN_DATA": str(tmp_path / "none")}
     statuses = []
     while not statuses or statuses[-1] == TIME_IS_UP:
-        done = subprocess.run([*command, "5"], capture_output=True, text=True, env=environment, check=False)
+        done = subprocess.run([*command, "3"], capture_output=True, text=True, env=environment, check=False)
         statuses.append(done.returncode)
         assert len(statuses) < 100, done.stderr
     assert (
