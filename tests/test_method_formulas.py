@@ -10,7 +10,8 @@ from lgn.gates import COEFFICIENTS, NAMES, TRUTH_TABLE
 from lgn.kernels.optimizers import torch_optimizer
 from lgn.methods import Estimator, OptimizerSettings, method_of
 from lgn.methods._method import Draw, Initial, forward_coefficients
-from lgn.noise import gumbel, layer_key, uniforms
+from lgn.noise import gumbel, uniforms
+from lgn.randomness import layer_key
 
 KEY = layer_key(3, 1, 4)
 TABLES = torch.tensor(TRUTH_TABLE)
