@@ -1,7 +1,5 @@
-"""The commands about circuits: lgn predict | export | prove | use."""
+"""The commands about circuits: lgn predict | export | prove."""
 
-import csv
-import sys
 import tempfile
 from pathlib import Path
 
@@ -47,11 +45,6 @@ def add_commands(commands) -> None:
     )
     add_data_dir(prove)
     prove.set_defaults(command=_prove)
-
-    use = commands.add_parser("use", help="how many neurons do anything, by what they do; as CSV")
-    use.add_argument("records", nargs="+", help="directories of records")
-    add_data_dir(use)
-    use.set_defaults(command=_use, several="records")
 
 
 def _predict(options) -> None:
@@ -115,29 +108,3 @@ def _prove(options) -> int:
             print(f"{verdict.tool}: {said}: {verdict.details}{by}", flush=True)
             status = DIFFERENT if verdict.agrees is False else status
     return status
-
-
-def _use(options) -> None:
-    import numpy as np
-
-    from circuits.use import counts
-    from lgn.data.encoding import encode
-    from lgn.evaluate import entropies_and_gates
-    from lgn.metrics import unused_threshold
-    from lgn.records import read_run
-    from lgn.restore import restore
-
-    writer = None
-    for record in map(given_path, options.records):
-        trained = restore(record, data_dir_of(options))
-        bits = np.asarray(encode(trained.splits["test"][0], trained.thresholds))
-        run = read_run(record)
-        entropies, _ = entropies_and_gates(trained.network)
-        row = {"run_id": run["run_id"], "accuracy": run["final"]["test_accuracy_discrete"]}
-        row["unused_by_entropy"] = int((entropies > unused_threshold()).sum())
-        row |= counts(trained.network, bits)
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, row, lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
-        sys.stdout.flush()

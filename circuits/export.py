@@ -8,6 +8,9 @@ from collections.abc import Callable
 from circuits.netlist import A_AND_NOT_B, AND, NOT_A_AND_B, OR, XOR, Netlist
 from lgn.errors import LgnError
 
+OPERATORS = {AND: "{} & {}", A_AND_NOT_B: "{} & ~{}", NOT_A_AND_B: "~{} & {}", XOR: "{} ^ {}", OR: "{} | {}"}
+"""As Verilog and C write them."""
+
 
 def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
     """A module `net`; combinational, or with a register behind every `stages` levels of gates and a clock `clk`.
@@ -36,16 +39,9 @@ def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
             )
         return delayed[node, rank]
 
-    operators = {
-        AND: "{} & {}",
-        A_AND_NOT_B: "{} & ~{}",
-        NOT_A_AND_B: "~{} & {}",
-        XOR: "{} ^ {}",
-        OR: "{} | {}",
-    }
     for node, (gate, a, b) in enumerate(netlist.gates, start=netlist.first_gate):
         rank = ranks[node]
-        lines.append(f"  wire {names[node]} = {operators[gate].format(at(a, rank), at(b, rank))};")
+        lines.append(f"  wire {names[node]} = {OPERATORS[gate].format(at(a, rank), at(b, rank))};")
     for name, literal in netlist.outputs.items():
         lines.append(f"  assign {name} = {'~' * (literal & 1)}{at(literal >> 1, last)};")
     return "\n".join([*lines, "endmodule", ""])
@@ -100,13 +96,6 @@ def aiger(netlist: Netlist, header: str) -> bytes:
 
 def c(netlist: Netlist, header: str) -> str:
     """A function net(inputs, outputs) of 64 examples at once, a bit of each word an example's. No library is needed."""
-    formulas = {
-        AND: "{} & {}",
-        A_AND_NOT_B: "{} & ~{}",
-        NOT_A_AND_B: "~{} & {}",
-        XOR: "{} ^ {}",
-        OR: "{} | {}",
-    }
     first = netlist.first_gate
 
     def value(node: int) -> str:
@@ -119,7 +108,7 @@ def c(netlist: Netlist, header: str) -> str:
         f"  static _Thread_local uint64_t g[{max(1, len(netlist.gates))}];",
     ]
     lines += [
-        f"  g[{place}] = {formulas[gate].format(value(a), value(b))};"
+        f"  g[{place}] = {OPERATORS[gate].format(value(a), value(b))};"
         for place, (gate, a, b) in enumerate(netlist.gates)
     ]
     for place, literal in enumerate(netlist.outputs.values()):
@@ -149,19 +138,12 @@ def dot(netlist: Netlist, header: str) -> str:
 
 def formula(netlist: Netlist, output: str) -> str:
     """One output as an expression in the inputs, for a reader: ~ is the complement, and every gate has parentheses."""
-    operators = {
-        AND: "{} & {}",
-        A_AND_NOT_B: "{} & ~{}",
-        NOT_A_AND_B: "~{} & {}",
-        XOR: "{} ^ {}",
-        OR: "{} | {}",
-    }
 
     def text(node: int) -> str:
         if node < netlist.first_gate:
             return ["0", *netlist.inputs][node]
         gate, a, b = netlist.gates[node - netlist.first_gate]
-        return f"({operators[gate].format(text(a), text(b))})"
+        return f"({OPERATORS[gate].format(text(a), text(b))})"
 
     literal = netlist.outputs[output]
     return "~" * (literal & 1) + text(literal >> 1)

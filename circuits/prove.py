@@ -25,7 +25,8 @@ PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gc
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check. by: "simulation", on the test images, or "SAT", for all inputs. agrees: None without the tool."""
+    """One check. by: "simulation", on the test images, or "SAT", for all inputs. agrees: None without the tool,
+    or where it gave up."""
 
     tool: str
     by: str
@@ -161,4 +162,6 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
 
 def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:
     printed = _run([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
-    return Verdict(by, "SAT", "Networks are equivalent" in printed, f"{what}, by ABC's cec")
+    # ABC may give up: that is neither.
+    agrees = True if "Networks are equivalent" in printed else False if "NOT EQUIVALENT" in printed else None
+    return Verdict(by, "SAT", agrees, f"{what}, by ABC's cec")

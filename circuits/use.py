@@ -17,9 +17,14 @@ from circuits.classifier import discrete_gates, gates_alone, packed
 from circuits.netlist import Netlist
 from circuits.prove import tool
 from lgn.arrays import stacked_wiring
+from lgn.data.encoding import encode
+from lgn.evaluate import entropies_and_gates
 from lgn.gates import TRUTH_TABLE
 from lgn.kernels.circuit import live_circuit
+from lgn.metrics import unused_threshold
 from lgn.network import LogicNetwork
+
+Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 
 FLIPS = 64
 """Networks with one complemented neuron each that are evaluated together."""
@@ -88,17 +93,24 @@ def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
     return found
 
 
-def counts(network: LogicNetwork, bits: np.ndarray) -> dict[str, int | None]:
-    """All of them by name, of depth times width neurons."""
-    netlist = gates_alone(network)
-    return {
-        "neurons": network.depth * network.width,
-        "reaching_an_output": reaching(network),
-        "after_constants": folded(network),
-        "after_sharing": len(netlist.gates),
-        "after_synthesis": synthesised(netlist),
-        "not_silent": int((~silent(network, bits)).sum()),
-    }
+def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[dict]:
+    """One row of all counts, of depth times width neurons; unused: by entropy as in lgn.metrics, None without any.
+
+    splits: name -> (images (n, pixels) uint8, labels); not_silent is over the images of one.
+    """
+    netlist, bits = gates_alone(network), encode(splits[split][0], thresholds)
+    entropies, _ = entropies_and_gates(network)
+    return [
+        {
+            "neurons": network.depth * network.width,
+            "unused": None if np.isnan(entropies).any() else int((entropies > unused_threshold()).sum()),
+            "not_silent": int((~silent(network, bits)).sum()),
+            "reaching_an_output": reaching(network),
+            "after_constants": folded(network),
+            "after_sharing": len(netlist.gates),
+            "after_synthesis": synthesised(netlist),
+        }
+    ]
 
 
 def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> np.ndarray:

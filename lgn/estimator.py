@@ -1,27 +1,11 @@
-"""From gate logits to gate weights: what a layer computes with, and what its gradient is.
-
-The four methods of the paper are (noise, straight_through): DLGN (none, off), Gumbel soft (gumbel, off),
-Hard-ST (none, on), GLGN (gumbel, on).
-"""
+"""What layers share: soft weights of gates, their coefficients, the keys of noise, a changed gradient."""
 
 import torch
 
-from lgn.gates import COEFFICIENTS, GATES
+from lgn.gates import COEFFICIENTS
 from lgn.methods import Estimator, noises
 from lgn.noise import uniforms
 from lgn.randomness import layer_key
-
-
-class _StraightThrough(torch.autograd.Function):
-    """Forward: the one-hot gate, exactly 0 or 1. Backward: the gradient goes to the soft weights unchanged."""
-
-    @staticmethod
-    def forward(ctx, soft):
-        return torch.nn.functional.one_hot(soft.argmax(-1), GATES).to(soft.dtype)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient
 
 
 class _ChangedGradient(torch.autograd.Function):
@@ -41,19 +25,6 @@ class _ChangedGradient(torch.autograd.Function):
 def change_gradient(x: torch.Tensor, factor: float, dtype: str) -> torch.Tensor:
     """x itself; its gradient, summed over its readers, is multiplied by factor and rounded to bfloat16 if asked."""
     return x if (factor, dtype) == (1, "float32") else _ChangedGradient.apply(x, factor, dtype)
-
-
-def gate_weights(
-    logits: torch.Tensor, estimator: Estimator, mode: str, key: tuple[int, int] | None
-) -> torch.Tensor:
-    """(width, 16) weights of the gates, differentiable in the logits (width, 16).
-
-    key: randomness.layer_key of this layer and step; used in mode "train_mode" with noise only.
-    """
-    if mode == "discrete":
-        return torch.nn.functional.one_hot(logits.argmax(-1), GATES).to(logits.dtype)
-    soft = soft_weights(logits, estimator, mode, key)
-    return _StraightThrough.apply(soft) if mode == "train_mode" and estimator.straight_through else soft
 
 
 def soft_weights(

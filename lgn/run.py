@@ -13,9 +13,8 @@ from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
 from lgn.execution import Execution as Execution
 from lgn.execution import parse_execution as parse_execution
-from lgn.methods import Estimator, OptimizerSettings, method_name
+from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_name
 from lgn.run_options import (
-    NOISE_NAMES,
     OWN_OPTIMIZERS,
     options_text,
     require_data,

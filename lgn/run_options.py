@@ -12,11 +12,8 @@ from pydantic import ValidationError
 
 from lgn.data.catalog import DatasetInfo
 from lgn.errors import LgnError
-from lgn.methods import noises, parametrizations
+from lgn.methods import NOISE_NAMES, noises, parametrizations
 from lgn.settings import one_line
-
-NOISE_NAMES = ("none", "gumbel", "gaussian", "logistic", "uniform")
-"""Those of lgn.noise; a method's file may bring others."""
 
 OWN_OPTIMIZERS = ("adam", "adam_inside", "adam_atan2", "sgd")
 """Those that are not named as torch names them."""

@@ -16,7 +16,8 @@ def add_commands(commands) -> None:
         "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
     )
     probe.add_argument(
-        "probe", help="hessian, lemma, plane, line, noise, layers or class_gates; gradient, before training"
+        "probe",
+        help="hessian, lemma, plane, line, noise, layers, class_gates or use; gradient, before training",
     )
     probe.add_argument(
         "of",

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from lgn.estimator import gate_coefficients, gate_weights
 from lgn.kernels import make_engine
 from lgn.methods import OptimizerSettings
+from lgn.methods._method import Draw, forward_coefficients
 from lgn.metrics import accuracy
 from lgn.network import LogicNetwork
 from lgn.run import Execution
@@ -113,6 +113,6 @@ def run_layers(
 def _coefficients(network: LogicNetwork, mode: str) -> list[torch.Tensor]:
     """Each layer's (width, 4) float64 coefficients in mode soft or discrete."""
     return [
-        gate_coefficients(gate_weights(logits.detach().double(), network.estimator, mode, None))
+        forward_coefficients(network.method, logits.detach().double(), Draw(mode, network.estimator))
         for logits in network.logits
     ]

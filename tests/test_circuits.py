@@ -150,9 +150,19 @@ def test_silent_neurons_are_those_that_a_loop_finds():
 
 
 def test_counts_fall_from_one_question_to_the_next():
-    network = make()
-    found = use.counts(network, np.asarray(encode(IMAGES, THRESHOLDS)))
+    (found,) = use.run(make(), {"test": (IMAGES, None)}, THRESHOLDS, split="test")
     order = ["neurons", "reaching_an_output", "after_constants", "after_sharing"]
     assert [found[name] for name in order] == sorted((found[name] for name in order), reverse=True)
+    assert found["unused"] > 0.9 * found["neurons"]  # Untrained logits: nearly all are above the threshold.
     if prove.tool("abc"):
         assert 0 < found["after_synthesis"] <= found["after_sharing"]
+    else:
+        assert found["after_synthesis"] is None
+
+
+@pytest.mark.skipif(not prove.tool("abc"), reason="no ABC here (Debian's package berkeley-abc)")
+def test_sat_finds_a_wrong_circuit_out(tmp_path):
+    for seed, name in ((0, "one.aig"), (1, "other.aig")):
+        (tmp_path / name).write_bytes(export.aiger(classifier.neurons(make(seed=seed), THRESHOLDS), ""))
+    assert prove._equivalent("abc", "one.aig", "one.aig", "a net and itself", tmp_path).agrees is True
+    assert prove._equivalent("abc", "one.aig", "other.aig", "two nets", tmp_path).agrees is False

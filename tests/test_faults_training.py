@@ -25,7 +25,8 @@ from lgn import memory
 from lgn.cli import main
 from lgn.errors import LgnError
 from lgn.records import CHECKPOINT, read_checkpoint
-from lgn.run import parse_run
+from lgn.run import Execution, parse_run
+from lgn.train import train
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
@@ -285,3 +286,22 @@ def test_damage_names_the_file_in_the_library_too(half_done):
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(LgnError, match="checkpoint.safetensors: cannot be read"):
         read_checkpoint(half_done)
+
+
+def test_a_date_that_jumps_moves_no_clock_of_the_record(tmp_path, monkeypatch):
+    """Back and forth by years, as an unset clock does when the network corrects it."""
+    jumps = iter(range(10**9))
+    monkeypatch.setattr(time, "time", lambda: (-1) ** next(jumps) * 1e8 + 1.7e9)
+    monkeypatch.setattr(time, "time_ns", lambda: (-1) ** next(jumps) * 10**17 + 17 * 10**17)
+    settings = parse_run(
+        dict(
+            dataset="digits", thresholds=2, depth=2, width=50, temperature=1, noise="none", straight_through=False,
+            group_temperature=4, batch_size=16, iterations=30, evaluations=10, seed=0,
+        )
+    )  # fmt: skip
+    train(settings, tmp_path, tmp_path, Execution(backend="torch"))
+    lines = (tmp_path / "history.csv").read_text().splitlines()
+    columns = lines[0].split(",")
+    for name in ("training_seconds", "elapsed_seconds"):
+        clock = [float(line.split(",")[columns.index(name)]) for line in lines[1:]]
+        assert clock == sorted(clock) and 0 <= clock[0] and clock[-1] < 600

@@ -156,12 +156,12 @@ def test_estimators_are_unbiased_and_their_standard_errors_honest(estimator):
     true = float(full_hessian(network, given, flat_logits(network, 0.5)).trace())
     found = [
         hessian.trace(network, given, 0.5, estimator, relative_error=0.0, max_samples=40, seed=seed)
-        for seed in range(40)
+        for seed in range(80)
     ]
     scores = np.array([(f.mean - true) / f.standard_error for f in found])
-    # 40 seeds: a mean of scores has a standard error of 0.16; of t with 39 degrees 5.3% lie beyond 2 standard errors.
-    assert abs(scores.mean()) < 0.6
-    assert 0.8 < (np.abs(scores) < 2).mean() <= 1
+    # 80 seeds: a mean of scores has a standard error of 0.11; of t with 39 degrees 5.3% lie beyond 2 standard errors.
+    assert abs(scores.mean()) < 0.45
+    assert 0.85 < (np.abs(scores) < 2).mean() <= 1
 
 
 def test_variances_are_those_of_theory_and_per_image_has_the_far_smaller_one():
@@ -183,16 +183,16 @@ def test_trace_under_noise_is_the_mean_over_draws(estimator):
     network, temperature = make(width=6, depth=2), 0.5
     given = make_examples(network)
     seed = common.probe_seed(0, "hessian_noise")
-    drawn = [torch.cat(common.noise_draw(network, "gumbel", seed, n)).flatten() for n in range(8)]
+    drawn = [torch.cat(common.noise_draw(network, "gumbel", seed, n)).flatten() for n in range(20)]
     u = flat_logits(network, temperature)
     expected = [float(full_hessian(network, given, u + g / temperature).trace()) for g in drawn]
-    found = hessian.trace(network, given, temperature, estimator, "gumbel", max_samples=8)
+    found = hessian.trace(network, given, temperature, estimator, "gumbel", max_samples=20)
     if estimator == "exact":
         assert found.mean == pytest.approx(np.mean(expected), rel=1e-9)
-        assert found.standard_error == pytest.approx(np.std(expected, ddof=1) / math.sqrt(8), rel=1e-9)
+        assert found.standard_error == pytest.approx(np.std(expected, ddof=1) / math.sqrt(20), rel=1e-9)
     else:
         assert abs(found.mean - np.mean(expected)) < 4 * found.standard_error
-    assert found.samples == 8
+    assert found.samples == 20
 
 
 def test_sampling_ends_at_the_first_error_that_is_small_enough():
@@ -229,7 +229,7 @@ LEMMA = dict(split="test", images=20)
 
 
 def test_lemma_at_high_temperature_the_error_falls_as_stated_and_to_the_predicted_value():
-    rows = lemma.run(make(), make_splits(), ENCODER, **LEMMA, temperatures=[16.0, 32.0, 128.0], draws=700)
+    rows = lemma.run(make(), make_splits(), ENCODER, **LEMMA, temperatures=[16.0, 32.0, 128.0], draws=2000)
     found = lemma.error_order(rows)
     assert found["points"] == 3
     assert abs(found["order"] - 3) < 0.1 + 3 * found["standard_error"]
@@ -241,7 +241,7 @@ def test_lemma_at_high_temperature_the_error_falls_as_stated_and_to_the_predicte
     assert last["error"] / last["trace_term"] == pytest.approx(
         predicted, abs=0.02 * predicted + 4 * last["error_standard_error"] / last["trace_term"]
     )
-    assert last["error_standard_error"] < 0.3 * abs(last["error"])
+    assert last["error_standard_error"] < 0.15 * abs(last["error"])
 
 
 def test_lemma_agrees_with_plain_sampling_and_is_far_more_precise():
@@ -272,11 +272,11 @@ def test_lemmas_factor_is_half_of_gumbels_variance_over_the_square_of_the_temper
 def test_lemma_standard_errors_are_honest():
     settings = LEMMA | dict(temperatures=[1.0, 8.0], estimator="exact")
     network, splits = make(width=6, depth=2), make_splits()
-    found = [lemma.run(network, splits, ENCODER, **settings, draws=50, seed=seed) for seed in range(20)]
+    found = [lemma.run(network, splits, ENCODER, **settings, draws=50, seed=seed) for seed in range(40)]
     for place in (0, 1):
         errors = np.array([rows[place]["error"] for rows in found])
         claimed = np.array([rows[place]["error_standard_error"] for rows in found])
-        assert 0.5 < errors.std(ddof=1) / claimed.mean() < 1.7
+        assert 0.65 < errors.std(ddof=1) / claimed.mean() < 1.5
 
 
 def test_lemma_takes_an_estimated_trace_into_its_standard_error():

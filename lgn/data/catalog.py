@@ -104,6 +104,24 @@ def _mnist_like(folder: str, also: str, identity: str, hosts: tuple[str, ...], *
     )
 
 
+def _cifar(
+    binary: str,
+    python: str,
+    parts: tuple[str, ...],
+    label_classes: tuple[int, ...],
+    sha256: str,
+    identity: str,
+) -> DatasetInfo:
+    """binary, python: folders of the two versions. parts: names of the files without their ending."""
+    archive = f"cifar-{label_classes[-1]}-binary.tar.gz"
+    return DatasetInfo(
+        classes=label_classes[-1], channels=3, rows=32, columns=32, max_value=255, train_images=50_000,
+        test_images=10_000, layout="cifar", folder=binary, files=tuple(f"{part}.bin" for part in parts),
+        downloads=(Download(archive, CIFAR_HOSTS, sha256),), label_classes=label_classes,
+        pickled=tuple(f"{python}/{part}" for part in parts), identity=identity,
+    )  # fmt: skip
+
+
 DATASETS = {
     "digits": DatasetInfo(
         classes=10, channels=1, rows=8, columns=8, max_value=16, train_images=1437, test_images=360
@@ -138,51 +156,20 @@ DATASETS = {
         "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
         "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
     ),
-    "cifar10": DatasetInfo(
-        classes=10,
-        channels=3,
-        rows=32,
-        columns=32,
-        max_value=255,
-        train_images=50_000,
-        test_images=10_000,
-        layout="cifar",
-        folder="cifar-10-batches-bin",
-        files=(*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"),
-        downloads=(
-            Download(
-                "cifar-10-binary.tar.gz",
-                CIFAR_HOSTS,
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            ),
-        ),
-        label_classes=(10,),
-        pickled=(
-            *(f"cifar-10-batches-py/data_batch_{i}" for i in range(1, 6)),
-            "cifar-10-batches-py/test_batch",
-        ),
-        identity="eea29bdffe69101d3f60985964b025d4f8ac63a354eca1d22d84c8e670463cbf",
+    "cifar10": _cifar(
+        "cifar-10-batches-bin",
+        "cifar-10-batches-py",
+        (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"),
+        (10,),
+        "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        "eea29bdffe69101d3f60985964b025d4f8ac63a354eca1d22d84c8e670463cbf",
     ),
-    "cifar100": DatasetInfo(
-        classes=100,
-        channels=3,
-        rows=32,
-        columns=32,
-        max_value=255,
-        train_images=50_000,
-        test_images=10_000,
-        layout="cifar",
-        folder="cifar-100-binary",
-        files=("train.bin", "test.bin"),
-        downloads=(
-            Download(
-                "cifar-100-binary.tar.gz",
-                CIFAR_HOSTS,
-                "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-            ),
-        ),
-        label_classes=(20, 100),
-        pickled=("cifar-100-python/train", "cifar-100-python/test"),
-        identity="3dc1267a029e1c9771d71632aeab48e3d52c77d25c5368d2e3134544d0051da2",
+    "cifar100": _cifar(
+        "cifar-100-binary",
+        "cifar-100-python",
+        ("train", "test"),
+        (20, 100),
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        "3dc1267a029e1c9771d71632aeab48e3d52c77d25c5368d2e3134544d0051da2",
     ),
 }

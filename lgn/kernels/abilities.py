@@ -9,16 +9,15 @@ from dataclasses import fields
 
 from lgn.errors import LgnError
 from lgn.kernels.optimizers import optimizer_names
-from lgn.methods import Estimator, OptimizerSettings, method_of, noises, parametrizations
+from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_of, noises, parametrizations
 
 ANY = None
 
 _OPTIMIZERS = {
     "name": optimizer_names, "learning_rate": ANY, "epsilon": ANY, "loss_scale": ANY, "options": ANY,
 }  # fmt: skip
-_FUSED_NOISES = ("none", "gumbel", "gaussian", "logistic", "uniform")
 _FUSED = {
-    "noise": _FUSED_NOISES,
+    "noise": NOISE_NAMES,
     "temperature": ANY,
     "straight_through": (False, True),
     "grad_factor": ANY,
@@ -64,7 +63,7 @@ def inability(
 
 def is_fused(estimator: Estimator) -> bool:
     """Whether kernels have the method of their own; with the others torch gives them coefficients or gates."""
-    return estimator.parametrization == "softmax" and estimator.noise in _FUSED_NOISES
+    return estimator.parametrization == "softmax" and estimator.noise in NOISE_NAMES
 
 
 def require_fused(optimizer: OptimizerSettings) -> None:

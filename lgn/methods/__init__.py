@@ -5,9 +5,9 @@ docs/methods.md says what a file states.
 
 from lgn.methods._names import METHOD_LABELS, METHODS, method_label, method_name, spell_out_method
 from lgn.methods._registry import method_of, noises, parametrizations
-from lgn.methods._settings import BETA_1, BETA_2, MODES, Estimator, OptimizerSettings
+from lgn.methods._settings import BETA_1, BETA_2, MODES, NOISE_NAMES, Estimator, OptimizerSettings
 
 __all__ = [
-    "BETA_1", "BETA_2", "METHODS", "METHOD_LABELS", "MODES", "Estimator", "OptimizerSettings", "method_label",
-    "method_name", "method_of", "noises", "parametrizations", "spell_out_method",
+    "BETA_1", "BETA_2", "METHODS", "METHOD_LABELS", "MODES", "NOISE_NAMES", "Estimator", "OptimizerSettings",
+    "method_label", "method_name", "method_of", "noises", "parametrizations", "spell_out_method",
 ]  # fmt: skip

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+NOISE_NAMES = ("none", "gumbel", "gaussian", "logistic", "uniform")
+"""Those of lgn.noise, which kernels have too; a method's file may bring others."""
+
 MODES = ("discrete", "soft", "train_mode")
 """How a network is evaluated: argmax gates; softmax(logits / temperature) without noise; as sampled in training."""
 
