@@ -10,6 +10,7 @@ from analysis.robust import robust_shown, robust_values
 from analysis.summary import claims_shown, summary_shown, summary_values, verdicts_shown
 from analysis.survival import survival_shown, survival_values
 from analysis.tidy import Tables
+from analysis.use import use_shown, use_values
 
 _TABLES = {
     "summary": (summary_values, summary_shown),
@@ -22,7 +23,7 @@ _TABLES = {
 
 
 def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]:
-    """Writes them, those of the claims and of the map (where there is one) among them; returns the files."""
+    """Writes them, those of the claims, the map and the probe use (where they are) among them; returns the files."""
     paths = []
     for name, (values_of, shown_of) in _TABLES.items():
         values = values_of(tables)
@@ -30,6 +31,9 @@ def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]
     if found := map_settings(tables.runs):
         values = grid_values(tables, found)
         paths += write_table("map", grid_shown(values), folder, values)
+    if "use" in tables.probes:
+        values = use_values(tables)
+        paths += write_table("use", use_shown(values), folder, values)
     paths += write_table("verdicts", verdicts_shown(claims), folder)
     shown = claims_shown(claims)
     return paths + write_table("claims", shown.drop(columns="detail"), folder, shown)

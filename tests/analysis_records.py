@@ -138,7 +138,7 @@ def write_probes(results: Path, depth: int = 3) -> None:
     """Made-up tables of every probe of a collected study's runs of one depth: functions of seed, temperature, place."""
     runs = pd.read_csv(results / "runs.csv").query("depth == @depth")
     tables: dict[str, list[dict]] = {
-        name: [] for name in ("hessian", "lemma", "plane", "line", "noise", "layers", "class_gates")
+        name: [] for name in ("hessian", "lemma", "plane", "line", "noise", "layers", "class_gates", "use")
     }
     dlgn = runs[runs["method"] == "dlgn"].set_index("seed")["run_id"]
     for _, run in runs.iterrows():
@@ -175,5 +175,8 @@ def write_probes(results: Path, depth: int = 3) -> None:
             tables["class_gates"].append(
                 last | {"layer": layer, "class": label, "gate": NAMES[gate], "neurons": 1, "weight": weight}
             )
+        counts = {"neurons": 60, "unused": 6 * seed, "not_silent": 40 - seed, "after_constants": 30 + seed}
+        counts |= {"reaching_an_output": 50, "after_sharing": 20 - seed, "after_synthesis": None}
+        tables["use"].append(last | counts)
     for name, rows in tables.items():
         pd.DataFrame(rows).to_csv(results / f"probe_{name}.csv", index=False)

@@ -18,6 +18,7 @@ from analysis.figures.lemma import holds_from, relative_error
 from analysis.figures.panels import axis_from_zero
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.tidy import Tables, read_tables
+from analysis.use import use_shown, use_values
 from lgn.errors import LgnError
 from lgn.methods import METHODS
 
@@ -417,3 +418,16 @@ def test_an_axis_from_zero_shows_zero_and_all_that_is_drawn():
     left, right = panel.get_xlim()
     assert left < 0 and right > 60_000
     assert panel.get_xticks().tolist() == [0, 10, 100, 1000, 10_000]
+
+
+def test_use_is_a_share_of_all_neurons_and_empty_without_abc(tables):
+    values = use_values(tables)
+    assert set(values["seeds"]) == {3}
+    assert values["unused"].tolist() == pytest.approx([0.1] * len(values))  # 0, 6 and 12 of 60
+    assert (values["unused_low"] < values["unused"]).all() and (
+        values["unused"] < values["unused_high"]
+    ).all()
+    shown = use_shown(values)
+    assert set(shown["after_synthesis %"]) == {"-"} and set(shown["reaching_an_output %"]) == {
+        "83.3 [83.3, 83.3]"
+    }

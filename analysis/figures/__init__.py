@@ -34,6 +34,7 @@ from analysis.figures import (
     straight_through,
     survival,
     sweeps,
+    use,
 )
 from analysis.tidy import Tables
 from lgn.errors import LgnError
@@ -130,6 +131,7 @@ FIGURES: dict[str, Kind] = {
     "gates_by_class": Kind(
         class_gates.gates_by_class, settings, "the probe class_gates", "class_gates", most=_ANY_NUMBER
     ),
+    "use_of_gates": Kind(use.use_of_gates, settings, "the probe use", "use", most=_ANY_NUMBER),
 }
 
 

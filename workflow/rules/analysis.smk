@@ -58,13 +58,16 @@ rule claims:
 
 # Where there is a map there is its table.
 MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
-OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE]
+# And so with the probe that has one.
+USE_TABLE = [probe for probe in design.probes if probe == "use"]
+OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE, *USE_TABLE]
 
 
 rule tables:
     input:
         **TABLE_FILES,
         claims=rules.claims.output.claims,
+        probes=expand(f"{RESULTS}/probe_{{probe}}.csv", probe=USE_TABLE),
         code=sources(),
     output:
         claims=report(
