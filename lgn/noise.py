@@ -13,17 +13,21 @@ from lgn.gates import GATES
 from lgn.randomness import GOLDEN32, MASK32, MIX_1, MIX_2
 
 
-def uniforms(key: tuple[int, int], width: int, device: torch.device | str = "cpu") -> torch.Tensor:
+def uniforms(
+    key: tuple[int, int] | list[tuple[int, int]], width: int, device: torch.device | str = "cpu"
+) -> torch.Tensor:
     """(width, 16) float32 in (0, 1), symmetric about 1/2: odd multiples of 2^-24, all exact in float32.
 
+    key: that of a layer; or of several layers that follow each other, which share the rows equally.
     32-bit arithmetic in int64: torch has no wrapping uint32 multiplication. The second key enters between the
     multiplications; without it the numbers of another step would be these ones shifted.
     """
-    x = torch.arange(width * GATES, dtype=torch.int64, device=device)
-    x = (x * GOLDEN32 + key[0]) & MASK32
+    keys = torch.tensor(key, device=device).view(-1, 2)
+    x = torch.arange(width // len(keys) * GATES, dtype=torch.int64, device=device)
+    x = (x * GOLDEN32 + keys[:, :1]) & MASK32
     x = x ^ (x >> 16)
     x = (x * MIX_1) & MASK32
-    x = x ^ (x >> 15) ^ key[1]
+    x = x ^ (x >> 15) ^ keys[:, 1:]
     x = (x * MIX_2) & MASK32
     x = x ^ (x >> 15)
     return ((x >> 9).to(torch.float32) * 2.0**-23 + 2.0**-24).view(width, GATES)

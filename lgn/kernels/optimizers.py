@@ -92,8 +92,14 @@ class AdamAtan2(_Moments):
         parameter.add_(torch.atan2(moment / correction, square.sqrt_()), alpha=-group["lr"])
 
 
+def _adam(parameters, settings: OptimizerSettings) -> torch.optim.Adam:
+    # One call for all layers: a quarter of the time where they are small. On a GPU its count of steps would move there.
+    fused = parameters[0].device.type == "cpu"
+    return torch.optim.Adam(parameters, lr=settings.learning_rate, eps=settings.scaled_epsilon, fused=fused)
+
+
 _OWN = {
-    "adam": lambda p, s: torch.optim.Adam(p, lr=s.learning_rate, eps=s.scaled_epsilon),
+    "adam": _adam,
     "adam_inside": lambda p, s: AdamInside(p, lr=s.learning_rate, eps=s.scaled_epsilon),
     "adam_atan2": lambda p, s: AdamAtan2(p, lr=s.learning_rate),
     "sgd": lambda p, s: torch.optim.SGD(p, lr=s.learning_rate),

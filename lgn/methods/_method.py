@@ -34,11 +34,14 @@ class Initial:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a layer is computed under. mode: one of MODES. key: noise.layer_key of layer and step. state: see Method."""
+    """What a layer, or several of one width at once, is computed under.
+
+    mode: one of MODES. key: randomness.layer_key of layer and step, a list of them for several. state: see Method.
+    """
 
     mode: str
     estimator: Estimator
-    key: tuple[int, int] | None = None
+    key: tuple[int, int] | list[tuple[int, int]] | None = None
     state: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @property

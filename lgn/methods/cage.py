@@ -35,8 +35,8 @@ class Cage(Softmax):
         return {"c_ema": torch.tensor(1 / GATES)}
 
     def update(self, state, parameters):
-        layers = [torch.softmax(z, -1).amax(-1).mean() for z in parameters]
-        state["c_ema"].lerp_(torch.stack(layers).mean().to(state["c_ema"]), 1 - self.options.decay)
+        confidence = torch.softmax(torch.cat(parameters), -1).amax(-1).mean()
+        state["c_ema"].lerp_(confidence.to(state["c_ema"]), 1 - self.options.decay)
 
     def backward_temperature(self, state) -> torch.Tensor:
         share = (state["c_ema"] - 1 / GATES) / (1 - 1 / GATES)

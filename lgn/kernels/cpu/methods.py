@@ -1,5 +1,7 @@
 """Any method on the CPU's kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -40,9 +42,12 @@ class MethodPasses(Passes):
 
     def _state(self, mode: str, step: int | None, draw: int = 0) -> tuple:
         """Stacked coefficients (depth, width, 4) and gates (depth, width), either of which may be None."""
-        network = self.network
-        layers = [
-            network.method.layer(parameters, drawn)
-            for parameters, drawn in zip(network.logits, network.draws(mode, step, draw), strict=True)
-        ]
-        return tuple(None if part[0] is None else torch.stack(part) for part in zip(*layers, strict=True))
+        network, draws = self.network, self.network.draws(mode, step, draw)
+        # All layers in one: a method knows a neuron's parameters and not its layer, and torch's calls cost more than
+        # the arithmetic on a layer of hundreds.
+        drawn = replace(draws[0], key=[each.key for each in draws])
+        parts = network.method.layer(torch.cat(list(network.logits)), drawn)
+        return tuple(
+            None if part is None else part.view(network.depth, network.width, *part.shape[1:])
+            for part in parts
+        )
