@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from analysis.collect import collect, read_run_ids
+from analysis.leaderboard import cli as leaderboard
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
 from lgn.files import given_path
@@ -78,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--reference", type=given_path, default=Path("results/reference"))
     one.add_argument("--output", type=given_path, default=Path("paper_figures/reference"))
     one.set_defaults(command=_redraw)
+
+    leaderboard.add_commands(commands)
     return parser
 
 

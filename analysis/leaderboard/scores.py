@@ -1,0 +1,181 @@
+"""Scores of the final runs: a row a method, net and kind of setting, with intervals over seeds and shared ranks."""
+
+import json
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import scipy
+
+from analysis import comparisons
+from analysis.leaderboard.trials import FINAL_SEEDS, Choice
+from analysis.statistics import bootstrap, mean_interval
+from analysis.survival import times_to_target
+from analysis.tidy import Tables
+from analysis.unused import unused_shares
+from lgn.run import Run
+
+TARGETS = {"digits": 0.85, "mnist": 0.93, "fashion_mnist": 0.82, "cifar10": 0.4}
+"""Test accuracy that time to target is counted to. Part of the protocol's version: docs/leaderboard.md."""
+
+VERSION = 1
+"""Of the protocol."""
+
+TUNED, DEFAULT = "tuned", "default"
+_STATED = (
+    "learning_rate",
+    "temperature",
+    "group_temperature",
+    "epsilon",
+    "optimizer",
+    "iterations",
+    "batch_size",
+)
+
+
+def score_table(chosen: Sequence[Choice], finals: Tables) -> pd.DataFrame:
+    """The leaderboard's rows, best first on each net; accuracies and shares in 0..1, times in iterations and seconds.
+
+    A method's rank on a net is one more than the number of methods whose accuracy is higher with a paired 95% interval
+    above 0, both tuned: those that seeds do not tell apart share it. deficit: to the tuned method of the highest mean.
+    Nets whose final runs have no record are left out.
+    """
+    rows, nets = [], list(dict.fromkeys(choice.net for choice in chosen))
+    for net in nets:
+        there = [choice for choice in chosen if choice.net == net]
+        conditions = {
+            (choice.default.method, kind): condition
+            for choice in there
+            for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
+            if len(condition := final_runs(run, finals.runs))
+        }
+        accuracies = {key: _accuracy(finals, condition) for key, condition in conditions.items()}
+        of_best = max(
+            (values for (_, kind), values in accuracies.items() if kind == TUNED),
+            key=lambda values: values.mean(),
+            default=None,
+        )
+        part = [
+            _row(choice, kind, run, finals, conditions[choice.default.method, kind])
+            | _interval("deficit", *paired(of_best, accuracies[choice.default.method, kind]))
+            | {"rank": _rank(choice.default.method, accuracies) if kind == TUNED else math.nan}
+            for choice in there
+            for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
+            if of_best is not None and (choice.default.method, kind) in conditions
+        ]
+        rows += sorted(part, key=lambda row: (row["kind"] != TUNED, -row["accuracy"], row["method"]))
+    return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame(rows)
+
+
+def final_runs(run: Run, runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of runs.csv of a trial's settings on the final seeds, by seed."""
+    wanted = [run.model_copy(update={"seed": seed}).run_id for seed in FINAL_SEEDS]
+    return runs[runs["run_id"].isin(wanted)].sort_values("seed")
+
+
+def paired(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
+    """Mean of one - other over the seeds both have, in order, and its 95% interval; NaN without two."""
+    both = min(len(one), len(other))
+    return tuple(float(x) for x in mean_interval(one[:both] - other[:both]))
+
+
+def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
+    """A row a method that ran on all nets, tuned: interquartile mean of accuracy over nets and seeds.
+
+    Its 95% interval: seeds are resampled together on all nets (Agarwal et al. 2021, arXiv:2108.13264, with this
+    suite's intervals).
+    """
+    tuned, rows = scores[scores["kind"] == TUNED], []
+    for method, part in tuned.groupby("method", sort=True):
+        values = [
+            _accuracy(finals, finals.runs[finals.runs["run_id"].isin(json.loads(ids))])
+            for ids in part["run_ids"]
+        ]
+        if len(part) < tuned.groupby(["dataset", "depth", "width"]).ngroups or len({*map(len, values)}) > 1:
+            continue
+        table = np.stack(values, axis=1)
+        low, high = bootstrap(lambda seeds, table=table: _middle(table[seeds]), len(table))
+        rows.append({"method": method, "nets": len(part), "seeds": len(table), "accuracy": _middle(table),
+                     "accuracy_low": float(low), "accuracy_high": float(high)})  # fmt: skip
+    return pd.DataFrame(rows).sort_values("accuracy", ascending=False) if rows else pd.DataFrame()
+
+
+def _middle(values: np.ndarray) -> float:
+    return float(scipy.stats.trim_mean(values.reshape(-1), 0.25))
+
+
+def _rank(method: str, accuracies: dict[tuple[str, str], np.ndarray]) -> int:
+    own = accuracies[method, TUNED]
+    others = [values for (name, kind), values in accuracies.items() if kind == TUNED and name != method]
+    return 1 + sum(paired(values, own)[1] > 0 for values in others)
+
+
+def _accuracy(finals: Tables, condition: pd.DataFrame) -> np.ndarray:
+    return comparisons.finals(finals.history, condition, "test_accuracy_discrete")
+
+
+def _interval(name: str, mean: float, low: float, high: float) -> dict[str, float]:
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}
+
+
+def _row(choice: Choice, kind: str, run: Run, finals: Tables, condition: pd.DataFrame) -> dict[str, object]:
+    history, target = finals.history, TARGETS.get(run.dataset, math.nan)
+    times = times_to_target(history, condition, target)
+    half_reached = 2 * times.reached.sum() > len(times.time)
+    milliseconds = 1e3 * comparisons.seconds_an_iteration(history, condition)
+    row = {
+        "dataset": run.dataset, "depth": run.depth, "width": run.width, "gates": run.depth * run.width,
+        "method": run.method, "kind": kind, "seeds": len(condition),
+    }  # fmt: skip
+    measured = {
+        "accuracy": _accuracy(finals, condition),
+        "gap": comparisons.end_gaps(history, condition),
+        "unused_share": unused_shares(finals, condition),
+        "gates_left_share": _gates_left(finals, condition),
+    }
+    for name, values in measured.items():
+        row |= _interval(name, *(float(x) for x in mean_interval(values)))
+    trials = [v for v in choice.validation if not math.isnan(v)]
+    return row | {
+        "target": target,
+        "reached": int(times.reached.sum()),
+        # The median run, censored where it is: empty is later than the run's end.
+        "iterations_to_target": float(np.median(times.time)) if half_reached else math.nan,
+        "seconds_to_target": float(np.median(times.time) * np.min(milliseconds) / 1e3)
+        if half_reached
+        else math.nan,
+        # The fastest of the seeds: what else ran on the machine only adds.
+        "milliseconds_an_iteration": float(np.min(milliseconds)),
+        "trials": len(choice.trials),
+        "best_trial": max(trials, default=math.nan),
+        "median_trial": float(np.median(trials)) if trials else math.nan,
+        **{name: getattr(run, name) for name in _STATED},
+        "backend": _only(condition, "environment_backend"),
+        "threads": _only(condition, "environment_threads"),
+        "processor": _only(condition, "environment_processor"),
+        "version": _only(condition, "environment_lgn"),
+        "command": train_command(run),
+        "run_ids": json.dumps(list(condition["run_id"])),
+    }
+
+
+def train_command(run: Run) -> str:
+    """What trains a final run again, on its first seed."""
+    settings = run.model_copy(update={"seed": FINAL_SEEDS[0]}).model_dump(exclude_defaults=True)
+    shown = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in settings.items())
+    return f"lgn train {' '.join(shown)} --output run"
+
+
+def _gates_left(finals: Tables, condition: pd.DataFrame) -> np.ndarray:
+    """Share of a run's gates that its circuit has after synthesis, of the probe `use`; NaN where it was not taken."""
+    if "use" not in finals.probes:
+        return np.full(len(condition), np.nan)
+    probe = finals.probe("use").set_index("run_id")
+    share = probe["after_synthesis"].astype(float) / probe["neurons"]
+    return share.reindex(condition["run_id"]).to_numpy(float)
+
+
+def _only(condition: pd.DataFrame, column: str) -> str:
+    values = sorted(set(condition[column].astype(str))) if column in condition else []
+    return ", ".join(values)

@@ -1,0 +1,216 @@
+"""From trials to the page: equal tuning, the preset of final runs, scores over seeds, one HTML file."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import yaml
+from training_process import SETTINGS
+
+from analysis.cli import main
+from analysis.collect import collect
+from analysis.leaderboard.page import reported
+from analysis.leaderboard.scores import score_table
+from analysis.leaderboard.trials import choices, final_preset
+from analysis.tidy import read_tables
+from lgn.errors import LgnError
+from lgn.run import Execution
+from lgn.train import train
+from study.preset import expand, parse_preset
+
+NETS = [{"depth": 1, "width": 20}, {"depth": 2, "width": 20}]
+TRIALS = [{"learning_rate": 0.01, "epsilon": 1e-8}, {"learning_rate": 0.2, "epsilon": 1e-16}]
+
+
+def trials_config(**changes):
+    base = {key: value for key, value in SETTINGS.items() if key in ("dataset", "thresholds", "batch_size")}
+    base |= {"group_temperature": 2, "iterations": 40, "evaluations": 4, "validation_share": 0.2}
+    methods = {"method": ["hard_st", "light"]}
+    sweeps = [{"set": net | trial, "vary": methods} for net in NETS for trial in TRIALS]
+    return {"preset": "trials", "base": base, "seeds": [100], "sweeps": sweeps} | changes
+
+
+def trained(preset, folder):
+    """The tidy tables of a preset's runs."""
+    for run in expand(preset):
+        train(run, folder / "runs" / run.run_id, folder, Execution(device="cpu"))
+    collect(folder / "runs", folder)
+    return read_tables(folder)
+
+
+@pytest.fixture(scope="module")
+def division(tmp_path_factory):
+    """A folder with trials.yaml, the tables of trials and finals, the chosen preset final.yaml and the page."""
+    folder = tmp_path_factory.mktemp("division")
+    (folder / "trials.yaml").write_text(yaml.safe_dump(trials_config()))
+    trained(parse_preset(trials_config()), folder / "tried")
+    common = ["--trials", str(folder / "trials.yaml"), "--tried", str(folder / "tried")]
+    assert main(["choose", *common, "--name", "final", "--output", str(folder / "final.yaml")]) == 0
+    trained(parse_preset(yaml.safe_load((folder / "final.yaml").read_text())), folder / "final")
+    assert (
+        main(["leaderboard", *common, "--results", str(folder / "final"), "--output", str(folder / "page")])
+        == 0
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def content(division):
+    return json.loads((division / "page/leaderboard.json").read_text())
+
+
+def test_each_method_is_tuned_by_its_best_trial_on_validation_images(division):
+    runs = read_tables(division / "tried").runs
+    chosen, missing = choices(parse_preset(trials_config()), runs)
+    assert len(chosen) == 4 and missing == []
+    for choice in chosen:
+        its = runs[(runs["method"] == choice.default.method) & (runs["depth"] == choice.net[1])]
+        best = its["final_validation_accuracy_discrete"].max()
+        tuned = its[its["learning_rate"] == choice.tuned.learning_rate].iloc[0]
+        assert tuned["final_validation_accuracy_discrete"] == best == max(choice.validation)
+        assert (choice.default.learning_rate, choice.default.epsilon) == (0.01, 1e-8)
+
+
+def test_final_runs_are_the_best_and_the_first_trial_on_fresh_seeds(division):
+    chosen, _ = choices(parse_preset(trials_config()), read_tables(division / "tried").runs)
+    final = parse_preset(yaml.safe_load((division / "final.yaml").read_text()))
+    expected = {
+        run.model_copy(update={"seed": seed}).hash
+        for choice in chosen
+        for run in (choice.tuned, choice.default)
+        for seed in range(5)
+    }
+    assert {run.hash for run in expand(final)} == expected
+
+
+def test_scores_are_those_of_the_final_records(division, content):
+    history = read_tables(division / "final").history.groupby("run_id", observed=True)
+    rows = [row for row in content["rows"] if row["source"] == "tuned"]
+    assert len(rows) == 4
+    for row in rows:
+        accuracies = [history.get_group(name)["test_accuracy_discrete"].iloc[-1] for name in row["run_ids"]]
+        assert len(accuracies) == row["seeds"] == 5
+        assert row["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
+        assert row["accuracy_low"] <= row["accuracy"] <= row["accuracy_high"]
+    for depth in (1, 2):
+        net = [row for row in rows if row["depth"] == depth]
+        best = max(net, key=lambda row: row["accuracy"])
+        assert (best["rank"], best["deficit"]) == (1, 0)
+        for row in net:
+            assert row["deficit"] == pytest.approx(best["accuracy"] - row["accuracy"], abs=2e-6)
+            assert row["rank"] == (2 if row["deficit_low"] > 0 else 1)
+
+
+def test_the_command_beside_a_row_trains_one_of_its_runs(content):
+    from lgn.settings import parse_settings
+    from study.cli import parse_runs
+
+    for row in content["rows"]:
+        if row["source"] != "reported":
+            arguments = row["command"].removeprefix("lgn train ").split(" --output")[0].split(" ")
+            (run,) = parse_runs(parse_settings(arguments), "run").values()
+            assert run.run_id in row["run_ids"]
+
+
+def test_a_net_without_all_its_trials_is_left_out_in_words(division):
+    runs = read_tables(division / "tried").runs
+    some = runs[~((runs["depth"] == 2) & (runs["learning_rate"] == 0.2))]
+    chosen, missing = choices(parse_preset(trials_config()), some)
+    assert {choice.net[1] for choice in chosen} == {1}
+    assert missing == ["digits 2 x 20: left out, since 2 of 4 trials have no record"]
+
+
+def test_nets_without_final_runs_have_no_rows(division):
+    tables = read_tables(division / "final")
+    tables.runs = tables.runs[tables.runs["depth"] == 1]
+    chosen, _ = choices(parse_preset(trials_config()), read_tables(division / "tried").runs)
+    assert set(score_table(chosen, tables)["depth"]) == {1}
+
+
+UNEQUAL = [{"set": NETS[0] | TRIALS[0], "vary": {"method": ["hard_st", "light"]}},
+           {"set": NETS[0] | TRIALS[1] | {"method": "light"}}]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"sweeps": UNEQUAL},
+            "trials: digits 1 x 20: trials: hard_st 1, light 2; allowed: as many for every method",
+        ),
+        ({"seeds": [3]}, "trials: seed: 3; allowed for trials: none of (0, 1, 2, 3, 4)"),
+    ],
+)
+def test_unequal_tuning_is_refused(division, changes, message):
+    with pytest.raises(LgnError) as refused:
+        choices(parse_preset(trials_config(**changes)), read_tables(division / "tried").runs)
+    assert str(refused.value) == message
+
+
+def test_epsilon_survives_yaml(division):
+    chosen, _ = choices(parse_preset(trials_config()), read_tables(division / "tried").runs)
+    text = final_preset(parse_preset(trials_config()), chosen, "final")
+    assert all(isinstance(sweep["set"]["epsilon"], float) for sweep in yaml.safe_load(text)["sweeps"])
+
+
+def test_reported_rows_name_their_source():
+    rows = reported()
+    assert len(rows) > 40
+    for row in rows:
+        assert row["citation"] and row["method"] and 0 < row["accuracy"] < 1, row
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+browser = pytest.mark.skipif(BROWSER is None, reason="no chromium here (Debian's package chromium)")
+
+
+def seen(page, address=""):
+    """The page's document once its script has run in a browser, and the cells of its table, a list a row."""
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--dump-dom",
+        f"file://{page}{address}",
+    ]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    body = re.search('<table id="scores">.*?<tbody>(.*?)</tbody>', text, re.S)[1]
+    rows = re.findall('<tr class="(?:tuned|default|reported)">(.*?)</tr>', body, re.S)
+    return text, [
+        [re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?>(.*?)</td>", row)] for row in rows
+    ]
+
+
+@browser
+def test_a_browser_shows_sorts_and_filters_the_rows(division):
+    page = division / "page/leaderboard.html"
+    text, rows = seen(page, "#depth=2&source=measured&dataset=digits&sort=method&order=ascending")
+    assert "No final run has depth 12" in text
+    assert [row[2] for row in rows] == sorted(row[2] for row in rows) and {row[5] for row in rows} == {
+        "2 x 20"
+    }
+    assert {row[2] for row in rows} == {"hard_st", "light"}
+    _, reported_rows = seen(page, "#source=reported&dataset=cifar10&depth=12&sort=accuracy")
+    accuracies = [float(row[6].split()[0]) for row in reported_rows]
+    assert len(accuracies) > 3 and accuracies == sorted(accuracies, reverse=True)
+
+
+@browser
+def test_a_click_opens_what_a_row_rests_on(division, tmp_path, content):
+    clicks = """document.querySelector('[data-row="0"]').click();
+        document.querySelector('[data-key="gap"]').click();"""
+    text = (division / "page/leaderboard.html").read_text()
+    (tmp_path / "clicked.html").write_text(text.replace("</html>", f"<script>{clicks}</script></html>"))
+    text, _ = seen(tmp_path / "clicked.html", f"#depth={content['rows'][0]['depth']}&dataset=digits")
+    assert content["rows"][0]["run_ids"][0] in text and "lgn train dataset=digits" in text
+    assert re.search('aria-sort="descending"><button data-key="gap"', text)
+
+
+@browser
+def test_the_page_asks_for_no_other_file(division):
+    text = (division / "page/leaderboard.html").read_text()
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text) and "import(" not in text
