@@ -12,12 +12,14 @@ from training_process import SETTINGS
 
 from analysis.cli import main
 from analysis.collect import collect
+from analysis.leaderboard.entrant import differences
 from analysis.leaderboard.page import reported
 from analysis.leaderboard.scores import score_table
 from analysis.leaderboard.trials import choices, final_preset
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
-from lgn.run import Execution
+from lgn.files import sha256
+from lgn.run import Execution, parse_run
 from lgn.train import train
 from study.preset import expand, parse_preset
 
@@ -161,6 +163,114 @@ def test_reported_rows_name_their_source():
     assert len(rows) > 40
     for row in rows:
         assert row["citation"] and row["method"] and 0 < row["accuracy"] < 1, row
+
+
+@pytest.mark.parametrize(("method", "trials"), [("glgn", 2), ("mste", 2)])
+def test_an_entrant_has_the_trials_of_its_kind(tmp_path, method, trials):
+    """With a temperature, or without: hard_st and glgn have one, light and M-STE have none."""
+    tempered = [sweep | {"set": sweep["set"] | {"temperature": 0.5}} for sweep in trials_config()["sweeps"]]
+    config = trials_config(sweeps=[s | {"vary": {"method": ["hard_st"]}} for s in tempered]
+                           + [s | {"vary": {"method": ["light"]}} for s in trials_config()["sweeps"]])  # fmt: skip
+    (tmp_path / "trials.yaml").write_text(yaml.safe_dump(config))
+    output = tmp_path / "entrant.yaml"
+    assert main(["entrant", method, "--trials", str(tmp_path / "trials.yaml"), "--output", str(output)]) == 0
+    runs = expand(parse_preset(yaml.safe_load(output.read_text())))
+    assert len(runs) == trials and {(run.method, run.depth, run.seed) for run in runs} == {(method, 1, 100)}
+    assert {run.temperature for run in runs} == {0.5 if method == "glgn" else 1.0}
+
+
+def test_differences_to_the_field_are_paired_by_seed(division, content, capsys):
+    """light as the entrant: against itself nothing differs, against hard_st what the records say."""
+    trials = parse_preset(trials_config())
+    chosen, _ = choices(trials, read_tables(division / "tried").runs)
+    (own,) = [choice for choice in chosen if choice.default.method == "light" and choice.net[1] == 1]
+    tables = read_tables(division / "final")
+    found = differences(own, tables, score_table(chosen, tables), tables).set_index("method")
+    assert (found.loc["light"][["difference", "low", "high"]] == 0).all()
+    accuracy = {
+        r["method"]: r["accuracy"] for r in content["rows"] if r["source"] == "tuned" and r["depth"] == 1
+    }
+    assert found.loc["hard_st"]["difference"] == pytest.approx(
+        accuracy["light"] - accuracy["hard_st"], abs=2e-6
+    )
+    assert (found["seeds"] == 5).all()
+
+
+@pytest.fixture
+def contributed(division, tmp_path):
+    """A copy of one final record."""
+    source = min((division / "final/runs").iterdir())
+    return shutil.copytree(source, tmp_path / "contributed" / source.name)
+
+
+def validated(division, folder, capsys):
+    status = main(["validate", str(folder), "--trials", str(division / "trials.yaml")])
+    return status, capsys.readouterr()
+
+
+def test_a_record_as_it_was_trained_is_valid(division, contributed, capsys):
+    status, printed = validated(division, contributed.parent, capsys)
+    assert status == 0 and "recomputed from its weights" in printed.out and "1 records of " in printed.out
+
+
+def edit(path, change):
+    """Changes run.json, and the folder's name with the id in it."""
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    return path.parent.rename(path.parent.with_name(record["run_id"]))
+
+
+def resettle(**settings):
+    """Changes settings, and the id that they have."""
+
+    def change(record):
+        record["settings"] |= settings
+        record["run_id"] = parse_run(record["settings"], "record").run_id
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda r: r["final"].update(test_accuracy_discrete=0.99), "in history.csv"),
+        (resettle(iterations=41), "iterations: 41; allowed: 40"),
+        (lambda r: r["settings"].update(learning_rate=0.5), "the name of its settings"),
+        (resettle(seed=7), "seed: 7; allowed: 0, 1, 2, 3, 4, 100"),
+        (lambda r: r.update(training_semantics=0), "training_semantics: 0"),
+    ],
+)  # fmt: skip
+def test_an_edited_record_is_refused(division, contributed, capsys, change, word):
+    status, printed = validated(division, edit(contributed / "run.json", change), capsys)
+    assert status == 2 and word in printed.out
+    assert printed.err.endswith("1 of 1 records do not stand; allowed: none\n")
+
+
+def test_scores_that_the_weights_do_not_give_are_refused(division, contributed, capsys):
+    """History, final scores and digests agree with each other, as of one who edits them all."""
+    history = (contributed / "history.csv").read_text().splitlines()
+    at = history[0].split(",").index("test_accuracy_discrete")
+    last = history[-1].split(",")
+    last[at] = "0.99"
+    (contributed / "history.csv").write_text("\n".join([*history[:-1], ",".join(last)]) + "\n")
+
+    def change(record):
+        record["final"]["test_accuracy_discrete"] = 0.99
+        record["files"]["history.csv"] = sha256((contributed / "history.csv").read_bytes())
+
+    edit(contributed / "run.json", change)
+    status, printed = validated(division, contributed, capsys)
+    assert status == 2 and "test_accuracy_discrete: 0.99 is recorded, its weights give" in printed.out
+
+
+def test_other_weights_are_refused(division, contributed, capsys):
+    others = [p for p in (division / "final/runs").iterdir() if p.name != contributed.name]
+    shutil.copy(others[0] / "weights.safetensors", contributed)
+    status, printed = validated(division, contributed, capsys)
+    assert (
+        status == 2 and "weights.safetensors: is not the file that run.json was written with" in printed.out
+    )
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
