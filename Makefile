@@ -18,12 +18,14 @@ endif
 SNAKEMAKE := $(CACHES) $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures report benchmark test test-all lint format clean
+.PHONY: help reproduce figures report leaderboard entrant validate benchmark test test-all lint format clean
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
 	@echo "make figures     figures and tables of the results kept here, no training; with PRESET=x those of a preset, trained if need be"
 	@echo "make report      one HTML page of a finished preset: results/$(PRESET)/report.html"
+	@echo "make leaderboard trials and final runs of every method, and their page;  make entrant METHOD=x  one method against them"
+	@echo "make validate    checks the records in results/contributed/*"
 	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
 	@echo "make test-all    the long ones too: kills, fuzzing, a cluster where Slurm is installed"
@@ -45,6 +47,26 @@ endif
 
 report: $(CONFIGS) $(READY)
 	$(SNAKEMAKE) --report results/$(PRESET)/report.html --configfile $(CONFIGS)
+
+# Trials, the choice of each method's best, final runs, and the page of both.
+TRIALS := config/leaderboard_trials.yaml
+leaderboard: $(READY)
+	$(SNAKEMAKE) collect --configfile $(TRIALS)
+	$(BIN)/python -m analysis choose --trials $(TRIALS) --tried results/leaderboard_trials --output results/leaderboard.yaml
+	$(SNAKEMAKE) collect --configfile results/leaderboard.yaml
+	$(BIN)/python -m analysis leaderboard --trials $(TRIALS) --tried results/leaderboard_trials --results results/leaderboard --output paper_figures/leaderboard
+
+# One method on the smallest net, compared with the results kept of the others.
+FIELD := --field-trials $(TRIALS) --field-tried results/reference/leaderboard_trials --field results/reference/leaderboard
+entrant: $(READY)
+	$(BIN)/python -m analysis entrant $(METHOD) --trials $(TRIALS) --output results/$(METHOD)_trials.yaml
+	$(SNAKEMAKE) collect --configfile results/$(METHOD)_trials.yaml
+	$(BIN)/python -m analysis choose --trials results/$(METHOD)_trials.yaml --tried results/$(METHOD)_trials --name $(METHOD) --output results/$(METHOD).yaml
+	$(SNAKEMAKE) collect --configfile results/$(METHOD).yaml
+	$(BIN)/python -m analysis against --trials results/$(METHOD)_trials.yaml --tried results/$(METHOD)_trials --results results/$(METHOD) $(FIELD)
+
+validate: $(READY)
+	@for folder in $(wildcard results/contributed/*/); do $(BIN)/python -m analysis validate $$folder --trials $(TRIALS) || exit; done
 
 benchmark: $(READY)
 	$(BIN)/python -m pip install --quiet --quiet --no-deps --requirement requirements-benchmarks.txt

@@ -13,6 +13,7 @@ import pytest
 import analysis.cli
 import benchmarks.__main__
 import lgn.cli
+import lgn.methods
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -22,6 +23,9 @@ PAGES = [
     ).stdout.split()
     if re.search("```(sh|python)", (ROOT / name).read_text())
 ]
+
+BLOCK = r"(?:Save this as `(lgn/methods/\w+\.py)`\.[^`]*)?```(sh|python)\n(.*?)```"
+"""A file that it is to be saved as, if any; its language; its text."""
 
 NOT_OURS = ("source", "pip", "aws", "export")
 """First words of lines that others' pages answer for."""
@@ -61,8 +65,11 @@ def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
     (tmp_path / "results/reference").symlink_to(ROOT / "results/reference")
     (tmp_path / "results/default").symlink_to(ROOT / "results/reference/verify")
     names = {}
-    for language, text in re.findall(r"```(sh|python)\n(.*?)```", page.read_text(), re.DOTALL):
-        if language == "python":
+    monkeypatch.setattr(lgn.methods, "__path__", [*lgn.methods.__path__, str(tmp_path)])
+    for file, language, text in re.findall(BLOCK, page.read_text(), re.DOTALL):
+        if file:
+            (tmp_path / Path(file).name).write_text(text)
+        elif language == "python":
             exec(compile(text, str(page), "exec"), names)
         else:
             for words in commands(text):
@@ -80,6 +87,8 @@ def run(words):
         assert status == 0 or (arguments[0] == "pieces" and status > 128), words
     elif words[:3] == ["python", "-m", "analysis"]:
         assert analysis.cli.main(words[3:]) == 0, words
+    elif program == "pytest":
+        assert (ROOT / arguments[0]).is_file(), words
     elif words[:3] == ["python", "-m", "benchmarks"]:
         benchmarks.__main__._parser().parse_args(words[3:])
     else:
