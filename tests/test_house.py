@@ -1,6 +1,7 @@
 """The house stays as it is drawn: who may import whom, and how long a file may be."""
 
 import ast
+import re
 
 import pytest
 from conftest import ROOT
@@ -49,3 +50,10 @@ def test_the_core_is_compact():
     assert sum(map(lines, core)) <= MOST_CORE_LINES
     for path in (ROOT / "Snakefile", ROOT / "workflow/Snakefile"):
         assert lines(path) < MOST_SNAKEFILE_LINES
+
+
+def test_pre_commit_runs_the_linters_that_ci_runs():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    for name in ("ruff", "snakefmt"):
+        (pinned,) = re.findall(rf"^{name}==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+        assert f"rev: v{pinned}\n" in hooks, name
