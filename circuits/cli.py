@@ -1,6 +1,10 @@
 """The commands about circuits: lgn predict | export | prove."""
 
+import csv
+import io
 import tempfile
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 from lgn.cli import add_data_dir, data_dir_of
@@ -42,6 +46,9 @@ def add_commands(commands) -> None:
     prove.add_argument("record", type=given_path, help="directory of a record")
     prove.add_argument(
         "--output", type=given_path, help="an empty folder that keeps the files (default: none)"
+    )
+    prove.add_argument(
+        "--table", type=given_path, help="write the outcome to this CSV file too (default: none)"
     )
     add_data_dir(prove)
     prove.set_defaults(command=_prove)
@@ -93,18 +100,37 @@ def _header(record: Path) -> str:
 
 
 def _prove(options) -> int:
+    from circuits.classifier import classifier
     from circuits.prove import prove
+    from lgn.files import require_ours, write_bytes
     from lgn.restore import restore
 
+    if options.table:
+        require_ours(options.table, "tool,")
     if options.output and options.output.exists() and any(options.output.iterdir()):
         raise LgnError(f"{options.output}: holds files; allowed: a folder that is empty or not there")
-    trained, status = restore(options.record, data_dir_of(options)), 0
+    trained, status, rows = restore(options.record, data_dir_of(options)), 0, []
+    netlist = classifier(trained.network, trained.thresholds)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for verdict in prove(trained, folder):
+        started = time.monotonic()
+        for verdict in prove(trained, netlist, folder, _header(options.record)):
+            seconds, started = time.monotonic() - started, time.monotonic()
             said = {True: "agrees", False: "DIFFERS", None: "not checked"}[verdict.agrees]
-            by = f" ({verdict.by})" if verdict.by else ""
+            by = f" ({verdict.by}, {seconds:.0f} s)" if verdict.by else ""
             print(f"{verdict.tool}: {said}: {verdict.details}{by}", flush=True)
+            rows.append(asdict(verdict) | {"gates": len(netlist.gates), "seconds": round(seconds, 1)})
             status = DIFFERENT if verdict.agrees is False else status
+    if options.table:
+        write_bytes(options.table, csv_text(rows).encode())
     return status
+
+
+def csv_text(rows: list[dict]) -> str:
+    """Rows of equal keys as CSV, below their names."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

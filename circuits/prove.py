@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from circuits import export
-from circuits.classifier import classifier, neurons, packed, unpacked_classes
+from circuits.classifier import neurons, pixel_words, unpacked_classes
 from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn.errors import LgnError
@@ -25,13 +25,17 @@ PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gc
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check. by: "simulation", on the test images, or "SAT", for all inputs. agrees: None without the tool,
-    or where it gave up."""
+    """One check. by: "simulation", on so many test images, or "SAT", for all inputs.
+
+    agrees: None without the tool, or where it gave up. mismatches: images whose class differs.
+    """
 
     tool: str
     by: str
     agrees: bool | None
     details: str
+    images: int | None = None
+    mismatches: int | None = None
 
 
 def tool(name: str) -> str | None:
@@ -39,16 +43,16 @@ def tool(name: str) -> str | None:
     return shutil.which("berkeley-abc" if name == "abc" else name) or shutil.which(name)
 
 
-def prove(trained: Trained, folder: Path) -> Iterator[Verdict]:
+def prove(trained: Trained, netlist: Netlist, folder: Path, header: str) -> Iterator[Verdict]:
     """All checks of a record's net whose tools are here, one by one; the others say which package they lack.
 
-    Images are the test split's, and their classes what packed evaluation says. folder: for the files, which stay.
+    netlist: its classifier(). Images are the test split's, and their classes what packed evaluation says. folder: for
+    the files, which stay, those that are exported with the header.
     """
     network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
     classes = DiscreteNetwork(network, thresholds).predict(images)
-    netlist = classifier(network, thresholds)
     for kind in ("verilog", "blif", "aiger", "c"):
-        (folder / f"net{export.ENDINGS[kind]}").write_bytes(export.written(netlist, kind, "for a proof"))
+        (folder / f"net{export.ENDINGS[kind]}").write_bytes(export.written(netlist, kind, header))
     (folder / "neurons.aig").write_bytes(export.aiger(neurons(network, thresholds), ""))
     (folder / "specification.v").write_text(specification(network, thresholds), encoding="utf-8")
     (folder / "layers.v").write_text(specification(network, thresholds, counted=False), encoding="utf-8")
@@ -103,8 +107,13 @@ def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Ver
     """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
     _run([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
     found = np.array(_run(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
+    return _counted("iverilog", what, found, classes)
+
+
+def _counted(tool: str, what: str, found: np.ndarray, classes: np.ndarray) -> Verdict:
     wrong = int((found != classes).sum()) if found.shape == classes.shape else len(classes)
-    return Verdict("iverilog", "simulation", wrong == 0, f"{what}: {wrong} of {len(classes)} images differ")
+    said = f"{what}: {wrong} of {len(classes)} images differ"
+    return Verdict(tool, "simulation", wrong == 0, said, len(classes), wrong)
 
 
 def write_bench(images: np.ndarray, netlist: Netlist, folder: Path) -> None:
@@ -151,13 +160,11 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
     )
     (folder / "main.c").write_text(source, encoding="utf-8")
     _run([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
-    planes = np.unpackbits(images[:, :, None], axis=2, bitorder="little").reshape(len(images), -1).T
-    words = np.ascontiguousarray(packed(planes).T)
+    words = np.ascontiguousarray(pixel_words(images).T)
     printed = subprocess.run([folder / "main"], input=words.tobytes(), capture_output=True, check=True).stdout
     rows = np.frombuffer(printed, "<u8").reshape(-1, len(netlist.outputs)).T
     found = unpacked_classes(dict(zip(netlist.outputs, rows, strict=True)), len(images))
-    wrong = int((found != classes).sum())
-    return Verdict("gcc", "simulation", wrong == 0, f"the C file: {wrong} of {len(images)} images differ")
+    return _counted("gcc", "the C file", found, classes)
 
 
 def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:

@@ -1,5 +1,7 @@
 """Circuits: every gate and simplification against its truth table, every exported file against other people's tools."""
 
+import csv
+import io
 import itertools
 import shutil
 
@@ -9,6 +11,7 @@ import pytest
 from circuits import classifier, export, prove, use
 from circuits.netlist import Netlist
 from circuits.specification import specification
+from lgn import cli
 from lgn.data.encoding import encode
 from lgn.gates import TRUTH_TABLE
 from lgn.kernels.discrete import DiscreteNetwork
@@ -83,14 +86,47 @@ def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
     missing = [name for name in prove.PACKAGES if not prove.tool(name)]
     network = make()
     trained = Trained(None, network, {"test": (IMAGES, None)}, THRESHOLDS)
-    verdicts = list(prove.prove(trained, tmp_path))
+    netlist = classifier.classifier(network, THRESHOLDS)
+    verdicts = list(prove.prove(trained, netlist, tmp_path, "whose net"))
+    assert "whose net" in (tmp_path / "net.v").read_text()
     assert all(verdict.agrees for verdict in verdicts if verdict.tool not in missing), verdicts
     if missing:
         pytest.skip(f"not here, and so not asked: {', '.join(prove.PACKAGES[name] for name in missing)}")
-    assert [(v.tool, v.by) for v in verdicts] == [
-        ("iverilog", "simulation"), ("iverilog", "simulation"), ("gcc", "simulation"), ("abc", "SAT"), ("yosys", "SAT"),
-        ("yosys", "SAT"),
+    simulation, sat = ("simulation", 150, 0), ("SAT", None, None)
+    assert [(v.tool, (v.by, v.images, v.mismatches)) for v in verdicts] == [
+        ("iverilog", simulation), ("iverilog", simulation), ("gcc", simulation), ("abc", sat), ("yosys", sat),
+        ("yosys", sat),
     ]  # fmt: skip
+
+
+def test_a_missing_tool_is_a_line_and_a_row(tmp_path, monkeypatch, capsys):
+    settings = dict(dataset="digits", thresholds=2, depth=2, width=50, method="glgn", temperature=1, seed=3)
+    settings |= dict(group_temperature=1, batch_size=8, iterations=2, evaluations=2)
+    record = str(tmp_path / "record")
+    assert (
+        cli.main(["train", *(f"{key}={value}" for key, value in settings.items()), "--output", record]) == 0
+    )
+    monkeypatch.setattr(prove, "tool", lambda name: None)
+    assert cli.main(["prove", record, "--table", str(tmp_path / "proof.csv")]) == 0
+    assert "abc: not checked: is not here: Debian's package berkeley-abc" in capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "proof.csv").read_text())))
+    assert [(row["tool"], row["agrees"], row["mismatches"]) for row in rows] == [
+        ("iverilog", "", ""), ("gcc", "", ""), ("abc", "", "")
+    ]  # fmt: skip
+    assert int(rows[0]["gates"]) > 0
+
+
+def test_a_c_file_of_many_parts_computes_every_gate(tmp_path):
+    """Compilers take the square of a function's length."""
+    if not prove.tool("gcc"):
+        pytest.skip("no gcc here")
+    network = make(depth=8, width=120)
+    netlist = classifier.classifier(network, THRESHOLDS)
+    (tmp_path / "net.c").write_text(export.c(netlist, ""))
+    assert len(netlist.gates) > 3 * export.PART
+    assert all(part.count("\n  g[") <= export.PART for part in (tmp_path / "net.c").read_text().split("void"))
+    classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    assert prove._compiled(IMAGES, classes, netlist, tmp_path).agrees
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
@@ -99,7 +135,8 @@ def test_a_wrong_circuit_is_found_out(tmp_path):
     classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
     prove.write_bench(IMAGES, classifier.classifier(network, THRESHOLDS), tmp_path)
     (tmp_path / "other.v").write_text(specification(make(seed=1), THRESHOLDS))
-    assert prove._simulated("other.v", "another network", classes, tmp_path).agrees is False
+    found = prove._simulated("other.v", "another network", classes, tmp_path)
+    assert found.agrees is False and 0 < found.mismatches <= found.images == len(IMAGES)
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
