@@ -81,7 +81,7 @@ def prove(trained: Trained, netlist: Netlist, folder: Path, header: str) -> Iter
 def _from_verilog(source: str, folder: Path) -> None:
     """Writes <name>_yosys.aig, what yosys makes of a Verilog file."""
     script = _TO_AIGER.format(source=source, made=source.replace(".v", "_yosys.aig"))
-    _run([tool("yosys"), "-q", "-p", script], folder)
+    command([tool("yosys"), "-q", "-p", script], folder)
 
 
 _TO_AIGER = (
@@ -94,19 +94,20 @@ def _missing(name: str) -> Verdict:
     return Verdict(name, "", None, f"is not here: Debian's package {PACKAGES[name]}")
 
 
-def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def command(words: list, folder: Path) -> str:
+    """What another tool prints, started in a folder. Raises LgnError where it fails."""
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LgnError(
-            f"{command[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+            f"{words[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
         )
     return done.stdout
 
 
 def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Verdict:
     """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
-    _run([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
-    found = np.array(_run(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
+    command([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
+    found = np.array(command(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
     return _counted("iverilog", what, found, classes)
 
 
@@ -159,7 +160,7 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
         len(netlist.outputs),
     )
     (folder / "main.c").write_text(source, encoding="utf-8")
-    _run([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
+    command([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
     words = np.ascontiguousarray(pixel_words(images).T)
     printed = subprocess.run([folder / "main"], input=words.tobytes(), capture_output=True, check=True).stdout
     rows = np.frombuffer(printed, "<u8").reshape(-1, len(netlist.outputs)).T
@@ -168,7 +169,7 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
 
 
 def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:
-    printed = _run([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
+    printed = command([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
     # ABC may give up: that is neither.
     agrees = True if "Networks are equivalent" in printed else False if "NOT EQUIVALENT" in printed else None
     return Verdict(by, "SAT", agrees, f"{what}, by ABC's cec")

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from circuits import classifier, export, prove, use
+from circuits import classifier, cost, export, prove, use
 from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn import cli
@@ -203,3 +203,28 @@ def test_sat_finds_a_wrong_circuit_out(tmp_path):
         (tmp_path / name).write_bytes(export.aiger(classifier.neurons(make(seed=seed), THRESHOLDS), ""))
     assert prove._equivalent("abc", "one.aig", "one.aig", "a net and itself", tmp_path).agrees is True
     assert prove._equivalent("abc", "one.aig", "other.aig", "two nets", tmp_path).agrees is False
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_the_cost_of_a_net_is_a_row_with_blanks_for_missing_tools(monkeypatch, here):
+    monkeypatch.setattr(cost, "SECONDS", 0.01)
+    monkeypatch.setattr(cost, "FAMILIES", {"ice40": cost.FAMILIES["ice40"]})
+    network, splits = make(), {"test": (IMAGES, None)}
+    if not here:
+        monkeypatch.setattr(cost, "tool", lambda name: None)
+        monkeypatch.setattr(use, "tool", lambda name: None)
+    (row,) = cost.run(network, splits, THRESHOLDS, split="test")
+    netlist = classifier.classifier(network, THRESHOLDS)
+    assert (row["gates"], row["levels"]) == (len(netlist.gates), netlist.depth())
+    assert row["packed_images_per_second"] > 0
+    missing = {name: here and prove.tool(name) is None for name in ("gcc", "abc", "yosys")}
+    for column, name in {
+        "c_images_per_second": "gcc",
+        "abc_gates": "abc",
+        "lut6": "abc",
+        "ice40_luts": "yosys",
+    }.items():
+        assert (row[column] is None) == (not here or missing[name]), column
+    if here and not any(missing.values()):
+        assert row["lut6"] <= row["ice40_luts"] <= row["gates"]
+        assert row["lut6_levels"] <= row["ice40_levels"] <= row["levels"]
