@@ -1,4 +1,4 @@
-"""The commands about circuits: lgn predict | export | prove."""
+"""The commands about circuits: lgn predict | export | import | prove."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ def add_commands(commands) -> None:
     export = commands.add_parser("export", help="write the trained net as a circuit: pixels in, class out")
     export.add_argument("record", type=given_path, help="directory of a record")
     export.add_argument(
-        "--format", default="verilog", help="verilog, blif, aiger, c or dot (default: verilog)"
+        "--format", default="verilog", help="verilog, blif, aiger, c, dot or torchlogix (default: verilog)"
     )
     export.add_argument("--output", type=given_path, required=True, help="file to write")
     export.add_argument(
@@ -39,6 +39,15 @@ def add_commands(commands) -> None:
     )
     add_data_dir(export)
     export.set_defaults(command=_export)
+
+    imported = commands.add_parser("import", help="a net that difflogic or torchlogix trained -> a record")
+    imported.add_argument("file", type=given_path, help="of torch: weights and indices of the layers")
+    imported.add_argument(
+        "settings", nargs="+", metavar="key=value", help="dataset, thresholds and others of a run"
+    )
+    imported.add_argument("--output", type=given_path, required=True, help="directory of the record")
+    add_data_dir(imported)
+    imported.set_defaults(command=_import, several="settings")
 
     prove = commands.add_parser(
         "prove", help="do iverilog, gcc, ABC and yosys find the exported files to be the net?"
@@ -72,10 +81,16 @@ def _predict(options) -> None:
 def _export(options) -> None:
     from circuits.classifier import classifier
     from circuits.export import verilog, written
+    from circuits.foreign import torchlogix_state
     from lgn.files import require_ours, write_bytes
     from lgn.restore import restore
 
     trained = restore(options.record, data_dir_of(options))
+    if options.format == "torchlogix" and not options.stages:
+        content = torchlogix_state(trained.network)
+        require_ours(options.output, content[:2].decode())
+        write_bytes(options.output, content)
+        return
     netlist, header = classifier(trained.network, trained.thresholds), _header(options.record)
     if options.stages < 0 or (options.stages and options.format != "verilog"):
         raise LgnError(
@@ -89,6 +104,17 @@ def _export(options) -> None:
     require_ours(options.output, content[:5].decode())
     write_bytes(options.output, content)
     print(f"{options.output}: {len(netlist.gates)} gates, {netlist.depth()} deep, pixels and counts included")
+
+
+def _import(options) -> None:
+    from circuits.foreign import import_record
+    from lgn.settings import parse_settings
+
+    record = import_record(
+        options.file, parse_settings(options.settings), options.output, data_dir_of(options)
+    )
+    accuracy = record["final"]["test_accuracy_discrete"]
+    print(f"{options.output}: imported from {options.file.name}, discrete test accuracy {accuracy:.4f}")
 
 
 def _header(record: Path) -> str:

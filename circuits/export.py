@@ -163,7 +163,7 @@ ENDINGS = {"verilog": ".v", "blif": ".blif", "aiger": ".aig", "c": ".c", "dot": 
 def written(netlist: Netlist, format: str, header: str) -> bytes:
     """The content of a netlist's file. Raises LgnError for an unknown format."""
     if format not in FORMATS:
-        raise LgnError(f"format: {format!r} is unknown; allowed: {', '.join(FORMATS)}")
+        raise LgnError(f"format: {format!r} is unknown; allowed: {', '.join(FORMATS)}, torchlogix")
     content = FORMATS[format](netlist, header)
     return content if isinstance(content, bytes) else content.encode()
 
