@@ -110,6 +110,22 @@ def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split:
     ]
 
 
+def run_bypass(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[dict]:
+    """Rows bypassed, accuracy: of the discrete network when the neurons of one layer pass their first input on.
+
+    Layers count from 1; 0: of none. splits as for run().
+    """
+    (images, labels), rows = splits[split], []
+    gates, wiring = discrete_gates(network), stacked_wiring(network)
+    for bypassed in range(network.depth + 1):
+        values = packed(encode(images, thresholds).T.astype(np.uint8))
+        for layer, (first, second) in enumerate(wiring, start=1):
+            values = values[first] if layer == bypassed else _layer(gates[layer - 1], first, second, values)
+        found = _classes(values[None], network.classes, len(images))[0]
+        rows.append({"bypassed": bypassed, "accuracy": float((found == labels).mean())})
+    return rows
+
+
 def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> np.ndarray:
     """(..., width, words) of the layer before's (..., neurons, words): each gate as its algebraic normal form."""
     a, b = values[..., first, :], values[..., second, :]

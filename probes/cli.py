@@ -16,7 +16,7 @@ def add_commands(commands) -> None:
     )
     probe.add_argument(
         "probe",
-        help="hessian, lemma, plane, line, noise, layers, class_gates, use or cost; gradient, before training",
+        help="hessian, lemma, plane, line, noise, layers, class_gates, use, bypass or cost; gradient, before training",
     )
     probe.add_argument(
         "of",

@@ -67,6 +67,7 @@ PROBES: dict[str, Probe] = {
     "layers": Probe(partial(perturbation.run_layers, **TESTING)),
     "class_gates": Probe(partial(class_gates.run, split="test")),
     "use": Probe(partial(use.run, split="test")),
+    "bypass": Probe(partial(use.run_bypass, split="test")),
     "cost": Probe(partial(cost.run, split="test")),
 }
 """Those that measure one network; the line, which joins two, is apart."""
@@ -99,7 +100,7 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
 
 def _require_logits(probe: str, run: Run) -> None:
     """Raises LgnError where a probe takes logits for what a network of other parameters has."""
-    if run.parametrization != "softmax" and probe not in ("class_gates", "use", "cost"):
+    if run.parametrization != "softmax" and probe not in ("class_gates", "use", "bypass", "cost"):
         raise LgnError(f"parametrization: {run.parametrization} with probe {probe}; allowed: softmax")
 
 

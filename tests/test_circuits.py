@@ -13,7 +13,7 @@ from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn import cli
 from lgn.data.encoding import encode
-from lgn.gates import TRUTH_TABLE
+from lgn.gates import PASS_A, TRUTH_TABLE
 from lgn.kernels.discrete import DiscreteNetwork
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
@@ -228,3 +228,16 @@ def test_the_cost_of_a_net_is_a_row_with_blanks_for_missing_tools(monkeypatch, h
     if here and not any(missing.values()):
         assert row["lut6"] <= row["ice40_luts"] <= row["gates"]
         assert row["lut6_levels"] <= row["ice40_levels"] <= row["levels"]
+
+
+def test_a_bypassed_layer_passes_first_inputs_on():
+    network, labels = make(), np.random.default_rng(1).integers(0, CLASSES, len(IMAGES))
+    rows = use.run_bypass(network, {"test": (IMAGES, labels)}, THRESHOLDS, split="test")
+    assert [row["bypassed"] for row in rows] == list(range(network.depth + 1))
+    for row in rows:
+        passing = make()
+        if row["bypassed"]:
+            passing.logits[row["bypassed"] - 1].data[:, PASS_A] = 100
+        found = DiscreteNetwork(passing, THRESHOLDS).predict(IMAGES)
+        assert row["accuracy"] == (found == labels).mean()
+    assert len({row["accuracy"] for row in rows}) > 1
