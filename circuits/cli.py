@@ -57,6 +57,11 @@ def add_commands(commands) -> None:
         "--output", type=given_path, help="an empty folder that keeps the files (default: none)"
     )
     prove.add_argument(
+        "--simulated",
+        type=int,
+        help="test images that iverilog simulates, which takes longest (default: all)",
+    )
+    prove.add_argument(
         "--table", type=given_path, help="write the outcome to this CSV file too (default: none)"
     )
     add_data_dir(prove)
@@ -135,13 +140,15 @@ def _prove(options) -> int:
         require_ours(options.table, "tool,")
     if options.output and options.output.exists() and any(options.output.iterdir()):
         raise LgnError(f"{options.output}: holds files; allowed: a folder that is empty or not there")
+    if options.simulated is not None and options.simulated < 1:
+        raise LgnError(f"--simulated: {options.simulated}; allowed: 1 to all of the test images")
     trained, status, rows = restore(options.record, data_dir_of(options)), 0, []
     netlist = classifier(trained.network, trained.thresholds)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        for verdict in prove(trained, netlist, folder, _header(options.record)):
+        for verdict in prove(trained, netlist, folder, _header(options.record), options.simulated):
             seconds, started = time.monotonic() - started, time.monotonic()
             said = {True: "agrees", False: "DIFFERS", None: "not checked"}[verdict.agrees]
             by = f" ({verdict.by}, {seconds:.0f} s)" if verdict.by else ""

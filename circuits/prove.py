@@ -22,6 +22,8 @@ from lgn.restore import Trained
 PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
 """Tool -> the Debian package that has it."""
 
+SPECIFICATION = "the network neuron by neuron, counted by +"
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -43,11 +45,13 @@ def tool(name: str) -> str | None:
     return shutil.which("berkeley-abc" if name == "abc" else name) or shutil.which(name)
 
 
-def prove(trained: Trained, netlist: Netlist, folder: Path, header: str) -> Iterator[Verdict]:
+def prove(
+    trained: Trained, netlist: Netlist, folder: Path, header: str, simulated: int | None = None
+) -> Iterator[Verdict]:
     """All checks of a record's net whose tools are here, one by one; the others say which package they lack.
 
     netlist: its classifier(). Images are the test split's, and their classes what packed evaluation says. folder: for
-    the files, which stay, those that are exported with the header.
+    the files, which stay, those that are exported with the header. simulated: images that iverilog sees (default: all).
     """
     network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
     classes = DiscreteNetwork(network, thresholds).predict(images)
@@ -57,9 +61,9 @@ def prove(trained: Trained, netlist: Netlist, folder: Path, header: str) -> Iter
     (folder / "specification.v").write_text(specification(network, thresholds), encoding="utf-8")
     (folder / "layers.v").write_text(specification(network, thresholds, counted=False), encoding="utf-8")
     if tool("iverilog"):
-        write_bench(images, netlist, folder)
-        yield _simulated("net.v", "the Verilog file", classes, folder)
-        yield _simulated("specification.v", "the network neuron by neuron, counted by +", classes, folder)
+        write_bench(images[:simulated], netlist, folder)
+        for source, what in (("net.v", "the Verilog file"), ("specification.v", SPECIFICATION)):
+            yield _simulated(source, what, classes[:simulated], folder)
     else:
         yield _missing("iverilog")
     yield _compiled(images, classes, netlist, folder) if tool("gcc") else _missing("gcc")

@@ -89,6 +89,8 @@ def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
     netlist = classifier.classifier(network, THRESHOLDS)
     verdicts = list(prove.prove(trained, netlist, tmp_path, "whose net"))
     assert "whose net" in (tmp_path / "net.v").read_text()
+    first = next(prove.prove(trained, netlist, tmp_path, "", simulated=7))
+    assert first.tool in missing or (first.agrees and first.images == 7)
     assert all(verdict.agrees for verdict in verdicts if verdict.tool not in missing), verdicts
     if missing:
         pytest.skip(f"not here, and so not asked: {', '.join(prove.PACKAGES[name] for name in missing)}")
@@ -109,6 +111,8 @@ def test_a_missing_tool_is_a_line_and_a_row(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(prove, "tool", lambda name: None)
     assert cli.main(["prove", record, "--table", str(tmp_path / "proof.csv")]) == 0
     assert "abc: not checked: is not here: Debian's package berkeley-abc" in capsys.readouterr().out
+    assert cli.main(["prove", record, "--simulated", "0"]) == 2
+    assert capsys.readouterr().err == "lgn: --simulated: 0; allowed: 1 to all of the test images\n"
     rows = list(csv.DictReader(io.StringIO((tmp_path / "proof.csv").read_text())))
     assert [(row["tool"], row["agrees"], row["mismatches"]) for row in rows] == [
         ("iverilog", "", ""), ("gcc", "", ""), ("abc", "", "")
