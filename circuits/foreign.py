@@ -17,6 +17,7 @@ from lgn.errors import LgnError
 from lgn.evaluate import accuracy_columns, entropies_and_gates, evaluation_splits
 from lgn.files import make_folder, sha256
 from lgn.gates import GATES
+from lgn.machine import describe
 from lgn.methods import spell_out_method
 from lgn.network import LogicNetwork
 from lgn.prepare import build_network, engine_of, read_data
@@ -53,7 +54,8 @@ def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -
         network.wiring(layer).copy_(wiring)
     stacked_wiring(network)  # Raises for places that are not there.
     splits, execution = evaluation_splits(run, dataset), Execution()
-    columns = accuracy_columns(engine_of(run, network, thresholds, execution), run.estimator, splits)
+    engine = engine_of(run, network, thresholds, execution)
+    columns = accuracy_columns(engine, run.estimator, splits)
     entropies, gates = entropies_and_gates(network)
     record = {
         "run_id": run.run_id,
@@ -61,8 +63,10 @@ def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -
         "record_version": RECORD_VERSION,
         "training_semantics": TRAINING_SEMANTICS,
         "settings": run.model_dump(),
+        "environment": describe(engine.name, engine.device, execution.threads, engine.together),
         "data_sha256": dataset.sha256,
         "inputs": thresholds.size,
+        "unused_threshold": metrics.unused_threshold(),
         "status": "imported",
         "imported": {"file": path.name, "sha256": sha256(path.read_bytes())},
         "final": {"iteration": 0} | columns,

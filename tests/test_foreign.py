@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import lgn
+from analysis.records import read_run_json
 from circuits import foreign
 from lgn import cli
 from lgn.errors import LgnError
@@ -74,6 +75,8 @@ def test_a_net_of_theirs_becomes_a_record_that_classifies_as_it_did(written, tmp
         == cli.main(["export", str(record), "--output", str(tmp_path / "a.v")])
         == 0
     )
+    with pytest.raises(LgnError, match="status: 'imported'; allowed: completed"):
+        read_run_json(record / "run.json")  # Nobody knows how it was trained.
     assert cli.main(words) == 2  # What is there stays.
     assert "holds files; allowed: a folder that is empty or not there" in capsys.readouterr().err
     ours = tmp_path / "ours.pt"
