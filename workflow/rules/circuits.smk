@@ -21,7 +21,7 @@ rule circuit:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        record=f"{RESULTS}/runs/{{run_id}}",
+        record=lambda wildcards: f"{RESULTS}/runs/{wildcards.run_id}",
     message:
         "Exporting and proving {wildcards.run_id}"
     shell:
