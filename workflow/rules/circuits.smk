@@ -1,10 +1,4 @@
-# No part of `all`: it takes other people's tools, and time. Of those runs whose use of gates is measured.
-def circuit_proofs(wildcards):
-    if "use" not in design.probes:
-        raise WorkflowError(f"probes: use is in no sweep of preset {preset.preset}; allowed: one that has it")
-    return expand(f"{RESULTS}/circuits/{{run_id}}.csv", run_id=design.probes["use"])
-
-
+# No part of `all`: it takes other people's tools, and time.
 rule circuit:
     input:
         expand(f"{RESULTS}/runs/{{{{run_id}}}}/{{file}}", file=RECORD_FILES),
