@@ -1,6 +1,10 @@
-"""The commands about circuits: lgn predict | export | prove."""
+"""The commands about circuits: lgn predict | export | import | prove."""
 
+import csv
+import io
 import tempfile
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 from lgn.cli import add_data_dir, data_dir_of
@@ -24,7 +28,7 @@ def add_commands(commands) -> None:
     export = commands.add_parser("export", help="write the trained net as a circuit: pixels in, class out")
     export.add_argument("record", type=given_path, help="directory of a record")
     export.add_argument(
-        "--format", default="verilog", help="verilog, blif, aiger, c or dot (default: verilog)"
+        "--format", default="verilog", help="verilog, blif, aiger, c, dot or torchlogix (default: verilog)"
     )
     export.add_argument("--output", type=given_path, required=True, help="file to write")
     export.add_argument(
@@ -36,12 +40,29 @@ def add_commands(commands) -> None:
     add_data_dir(export)
     export.set_defaults(command=_export)
 
+    imported = commands.add_parser("import", help="a net that difflogic or torchlogix trained -> a record")
+    imported.add_argument("file", type=given_path, help="of torch: weights and indices of the layers")
+    imported.add_argument(
+        "settings", nargs="+", metavar="key=value", help="dataset, thresholds and others of a run"
+    )
+    imported.add_argument("--output", type=given_path, required=True, help="directory of the record")
+    add_data_dir(imported)
+    imported.set_defaults(command=_import, several="settings")
+
     prove = commands.add_parser(
         "prove", help="do iverilog, gcc, ABC and yosys find the exported files to be the net?"
     )
     prove.add_argument("record", type=given_path, help="directory of a record")
     prove.add_argument(
         "--output", type=given_path, help="an empty folder that keeps the files (default: none)"
+    )
+    prove.add_argument(
+        "--simulated",
+        type=int,
+        help="test images that iverilog simulates, which takes longest (default: all)",
+    )
+    prove.add_argument(
+        "--table", type=given_path, help="write the outcome to this CSV file too (default: none)"
     )
     add_data_dir(prove)
     prove.set_defaults(command=_prove)
@@ -65,10 +86,16 @@ def _predict(options) -> None:
 def _export(options) -> None:
     from circuits.classifier import classifier
     from circuits.export import verilog, written
+    from circuits.foreign import torchlogix_state
     from lgn.files import require_ours, write_bytes
     from lgn.restore import restore
 
     trained = restore(options.record, data_dir_of(options))
+    if options.format == "torchlogix" and not options.stages:
+        content = torchlogix_state(trained.network)
+        require_ours(options.output, content[:2].decode())
+        write_bytes(options.output, content)
+        return
     netlist, header = classifier(trained.network, trained.thresholds), _header(options.record)
     if options.stages < 0 or (options.stages and options.format != "verilog"):
         raise LgnError(
@@ -84,6 +111,17 @@ def _export(options) -> None:
     print(f"{options.output}: {len(netlist.gates)} gates, {netlist.depth()} deep, pixels and counts included")
 
 
+def _import(options) -> None:
+    from circuits.foreign import import_record
+    from lgn.settings import parse_settings
+
+    record = import_record(
+        options.file, parse_settings(options.settings), options.output, data_dir_of(options)
+    )
+    accuracy = record["final"]["test_accuracy_discrete"]
+    print(f"{options.output}: imported from {options.file.name}, discrete test accuracy {accuracy:.4f}")
+
+
 def _header(record: Path) -> str:
     from lgn.records import read_run
 
@@ -93,18 +131,39 @@ def _header(record: Path) -> str:
 
 
 def _prove(options) -> int:
+    from circuits.classifier import classifier
     from circuits.prove import prove
+    from lgn.files import require_ours, write_bytes
     from lgn.restore import restore
 
+    if options.table:
+        require_ours(options.table, "tool,")
     if options.output and options.output.exists() and any(options.output.iterdir()):
         raise LgnError(f"{options.output}: holds files; allowed: a folder that is empty or not there")
-    trained, status = restore(options.record, data_dir_of(options)), 0
+    if options.simulated is not None and options.simulated < 1:
+        raise LgnError(f"--simulated: {options.simulated}; allowed: 1 to all of the test images")
+    trained, status, rows = restore(options.record, data_dir_of(options)), 0, []
+    netlist = classifier(trained.network, trained.thresholds)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for verdict in prove(trained, folder):
+        started = time.monotonic()
+        for verdict in prove(trained, netlist, folder, _header(options.record), options.simulated):
+            seconds, started = time.monotonic() - started, time.monotonic()
             said = {True: "agrees", False: "DIFFERS", None: "not checked"}[verdict.agrees]
-            by = f" ({verdict.by})" if verdict.by else ""
+            by = f" ({verdict.by}, {seconds:.0f} s)" if verdict.by else ""
             print(f"{verdict.tool}: {said}: {verdict.details}{by}", flush=True)
+            rows.append(asdict(verdict) | {"gates": len(netlist.gates), "seconds": round(seconds, 1)})
             status = DIFFERENT if verdict.agrees is False else status
+    if options.table:
+        write_bytes(options.table, csv_text(rows).encode())
     return status
+
+
+def csv_text(rows: list[dict]) -> str:
+    """Rows of equal keys as CSV, below their names."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -94,6 +94,10 @@ def aiger(netlist: Netlist, header: str) -> bytes:
     return "\n".join(head).encode() + bytes(body) + "\n".join([*tail, "c", header, ""]).encode()
 
 
+PART = 100
+"""Gates of one function of a C file: what compilers take for a function grows with the square of its length."""
+
+
 def c(netlist: Netlist, header: str) -> str:
     """A function net(inputs, outputs) of 64 examples at once, a bit of each word an example's. No library is needed."""
     first = netlist.first_gate
@@ -103,14 +107,15 @@ def c(netlist: Netlist, header: str) -> str:
 
     lines = ["/*", *header.splitlines(), f"inputs, in order: {' '.join(netlist.inputs)}"]
     lines += [f"outputs, in order: {' '.join(netlist.outputs)}", "*/", "#include <stdint.h>", ""]
-    lines += [
-        "void net(const uint64_t *x, uint64_t *y) {",
-        f"  static _Thread_local uint64_t g[{max(1, len(netlist.gates))}];",
-    ]
-    lines += [
+    lines.append(f"static _Thread_local uint64_t g[{max(1, len(netlist.gates))}];")
+    statements = [
         f"  g[{place}] = {OPERATORS[gate].format(value(a), value(b))};"
         for place, (gate, a, b) in enumerate(netlist.gates)
     ]
+    parts = range(0, len(statements), PART)
+    for part in parts:
+        lines += [f"void net_part{part}(const uint64_t *x) {{", *statements[part : part + PART], "}"]
+    lines += ["void net(const uint64_t *x, uint64_t *y) {", *(f"  net_part{part}(x);" for part in parts)]
     for place, literal in enumerate(netlist.outputs.values()):
         lines.append(f"  y[{place}] = {'~(uint64_t)' * (literal & 1)}{value(literal >> 1)};")
     return "\n".join([*lines, "}", ""])
@@ -158,7 +163,7 @@ ENDINGS = {"verilog": ".v", "blif": ".blif", "aiger": ".aig", "c": ".c", "dot": 
 def written(netlist: Netlist, format: str, header: str) -> bytes:
     """The content of a netlist's file. Raises LgnError for an unknown format."""
     if format not in FORMATS:
-        raise LgnError(f"format: {format!r} is unknown; allowed: {', '.join(FORMATS)}")
+        raise LgnError(f"format: {format!r} is unknown; allowed: {', '.join(FORMATS)}, torchlogix")
     content = FORMATS[format](netlist, header)
     return content if isinstance(content, bytes) else content.encode()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from circuits import export
-from circuits.classifier import classifier, neurons, packed, unpacked_classes
+from circuits.classifier import neurons, pixel_words, unpacked_classes
 from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn.errors import LgnError
@@ -22,16 +22,22 @@ from lgn.restore import Trained
 PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
 """Tool -> the Debian package that has it."""
 
+SPECIFICATION = "the network neuron by neuron, counted by +"
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check. by: "simulation", on the test images, or "SAT", for all inputs. agrees: None without the tool,
-    or where it gave up."""
+    """One check. by: "simulation", on so many test images, or "SAT", for all inputs.
+
+    agrees: None without the tool, or where it gave up. mismatches: images whose class differs.
+    """
 
     tool: str
     by: str
     agrees: bool | None
     details: str
+    images: int | None = None
+    mismatches: int | None = None
 
 
 def tool(name: str) -> str | None:
@@ -39,23 +45,25 @@ def tool(name: str) -> str | None:
     return shutil.which("berkeley-abc" if name == "abc" else name) or shutil.which(name)
 
 
-def prove(trained: Trained, folder: Path) -> Iterator[Verdict]:
+def prove(
+    trained: Trained, netlist: Netlist, folder: Path, header: str, simulated: int | None = None
+) -> Iterator[Verdict]:
     """All checks of a record's net whose tools are here, one by one; the others say which package they lack.
 
-    Images are the test split's, and their classes what packed evaluation says. folder: for the files, which stay.
+    netlist: its classifier(). Images are the test split's, and their classes what packed evaluation says. folder: for
+    the files, which stay, those that are exported with the header. simulated: images that iverilog sees (default: all).
     """
     network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
     classes = DiscreteNetwork(network, thresholds).predict(images)
-    netlist = classifier(network, thresholds)
     for kind in ("verilog", "blif", "aiger", "c"):
-        (folder / f"net{export.ENDINGS[kind]}").write_bytes(export.written(netlist, kind, "for a proof"))
+        (folder / f"net{export.ENDINGS[kind]}").write_bytes(export.written(netlist, kind, header))
     (folder / "neurons.aig").write_bytes(export.aiger(neurons(network, thresholds), ""))
     (folder / "specification.v").write_text(specification(network, thresholds), encoding="utf-8")
     (folder / "layers.v").write_text(specification(network, thresholds, counted=False), encoding="utf-8")
     if tool("iverilog"):
-        write_bench(images, netlist, folder)
-        yield _simulated("net.v", "the Verilog file", classes, folder)
-        yield _simulated("specification.v", "the network neuron by neuron, counted by +", classes, folder)
+        write_bench(images[:simulated], netlist, folder)
+        for source, what in (("net.v", "the Verilog file"), ("specification.v", SPECIFICATION)):
+            yield _simulated(source, what, classes[:simulated], folder)
     else:
         yield _missing("iverilog")
     yield _compiled(images, classes, netlist, folder) if tool("gcc") else _missing("gcc")
@@ -77,7 +85,7 @@ def prove(trained: Trained, folder: Path) -> Iterator[Verdict]:
 def _from_verilog(source: str, folder: Path) -> None:
     """Writes <name>_yosys.aig, what yosys makes of a Verilog file."""
     script = _TO_AIGER.format(source=source, made=source.replace(".v", "_yosys.aig"))
-    _run([tool("yosys"), "-q", "-p", script], folder)
+    command([tool("yosys"), "-q", "-p", script], folder)
 
 
 _TO_AIGER = (
@@ -90,21 +98,27 @@ def _missing(name: str) -> Verdict:
     return Verdict(name, "", None, f"is not here: Debian's package {PACKAGES[name]}")
 
 
-def _run(command: list[str], folder: Path) -> str:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def command(words: list, folder: Path) -> str:
+    """What another tool prints, started in a folder. Raises LgnError where it fails."""
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LgnError(
-            f"{command[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+            f"{words[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
         )
     return done.stdout
 
 
 def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Verdict:
     """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
-    _run([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
-    found = np.array(_run(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
+    command([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
+    found = np.array(command(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
+    return _counted("iverilog", what, found, classes)
+
+
+def _counted(tool: str, what: str, found: np.ndarray, classes: np.ndarray) -> Verdict:
     wrong = int((found != classes).sum()) if found.shape == classes.shape else len(classes)
-    return Verdict("iverilog", "simulation", wrong == 0, f"{what}: {wrong} of {len(classes)} images differ")
+    said = f"{what}: {wrong} of {len(classes)} images differ"
+    return Verdict(tool, "simulation", wrong == 0, said, len(classes), wrong)
 
 
 def write_bench(images: np.ndarray, netlist: Netlist, folder: Path) -> None:
@@ -150,18 +164,16 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
         len(netlist.outputs),
     )
     (folder / "main.c").write_text(source, encoding="utf-8")
-    _run([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
-    planes = np.unpackbits(images[:, :, None], axis=2, bitorder="little").reshape(len(images), -1).T
-    words = np.ascontiguousarray(packed(planes).T)
+    command([tool("gcc"), "-O1", "-std=c11", "main.c", "-o", "main"], folder)
+    words = np.ascontiguousarray(pixel_words(images).T)
     printed = subprocess.run([folder / "main"], input=words.tobytes(), capture_output=True, check=True).stdout
     rows = np.frombuffer(printed, "<u8").reshape(-1, len(netlist.outputs)).T
     found = unpacked_classes(dict(zip(netlist.outputs, rows, strict=True)), len(images))
-    wrong = int((found != classes).sum())
-    return Verdict("gcc", "simulation", wrong == 0, f"the C file: {wrong} of {len(images)} images differ")
+    return _counted("gcc", "the C file", found, classes)
 
 
 def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:
-    printed = _run([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
+    printed = command([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
     # ABC may give up: that is neither.
     agrees = True if "Networks are equivalent" in printed else False if "NOT EQUIVALENT" in printed else None
     return Verdict(by, "SAT", agrees, f"{what}, by ABC's cec")

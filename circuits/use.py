@@ -6,7 +6,6 @@ change any answer?
 """
 
 import re
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 from circuits import export
 from circuits.classifier import discrete_gates, gates_alone, packed
 from circuits.netlist import Netlist
-from circuits.prove import tool
+from circuits.prove import command, tool
 from lgn.arrays import stacked_wiring
 from lgn.data.encoding import encode
 from lgn.evaluate import entropies_and_gates
@@ -52,8 +51,8 @@ def folded(network: LogicNetwork) -> int:
     return sum(len(layer.gates) for layer in live_circuit(network).layers)
 
 
-def synthesised(netlist: Netlist) -> int | None:
-    """Gates of two inputs that ABC's synthesis needs for the same functions (dch; map -a); None without ABC."""
+def synthesised(netlist: Netlist) -> tuple[int, int] | None:
+    """Gates of two inputs that ABC's synthesis needs for the same functions (dch; map -a), and levels; None without."""
     if not tool("abc"):
         return None
     tables = {
@@ -67,10 +66,8 @@ def synthesised(netlist: Netlist) -> int | None:
         (Path(folder) / "two.genlib").write_text("\n".join([*library, ""]), encoding="utf-8")
         (Path(folder) / "net.aig").write_bytes(export.aiger(netlist, ""))
         script = "read_library two.genlib; read net.aig; strash; dch; map -a; print_stats"
-        done = subprocess.run(
-            [tool("abc"), "-c", script], cwd=folder, capture_output=True, text=True, check=True
-        )
-    return round(float(re.search(r"area\s*=\s*([\d.]+)", done.stdout)[1]))
+        printed = command([tool("abc"), "-c", script], Path(folder))
+    return tuple(round(float(re.search(rf"{name}\s*=\s*([\d.]+)", printed)[1])) for name in ("area", "lev"))
 
 
 def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
@@ -108,9 +105,25 @@ def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split:
             "reaching_an_output": reaching(network),
             "after_constants": folded(network),
             "after_sharing": len(netlist.gates),
-            "after_synthesis": synthesised(netlist),
+            "after_synthesis": (synthesised(netlist) or [None])[0],
         }
     ]
+
+
+def run_bypass(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[dict]:
+    """Rows bypassed, accuracy: of the discrete network when the neurons of one layer pass their first input on.
+
+    Layers count from 1; 0: of none. splits as for run().
+    """
+    (images, labels), rows = splits[split], []
+    gates, wiring = discrete_gates(network), stacked_wiring(network)
+    for bypassed in range(network.depth + 1):
+        values = packed(encode(images, thresholds).T.astype(np.uint8))
+        for layer, (first, second) in enumerate(wiring, start=1):
+            values = values[first] if layer == bypassed else _layer(gates[layer - 1], first, second, values)
+        found = _classes(values[None], network.classes, len(images))[0]
+        rows.append({"bypassed": bypassed, "accuracy": float((found == labels).mean())})
+    return rows
 
 
 def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ cli, terminal, machine, memory, files, arrays, errors            what is around 
 The versions below say what may stand together.
 """
 
+from importlib import import_module
+
 __version__ = "0.1.0"
 
 TRAINING_SEMANTICS = 1
@@ -20,3 +22,14 @@ HISTORY_VERSION = 2
 
 RECORD_VERSION = 2
 """Raised when files or columns of a record change meaning; analysis refuses to mix versions."""
+
+_HOMES = dict(
+    load="inference", DiscreteNetwork="inference", LogicNetwork="network", accelerate="kernels.module"
+)
+
+
+def __getattr__(name: str):
+    """What _HOMES has, as in `from lgn import load`, imported when it is asked for: torch takes seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lgn' has no attribute {name!r}")
+    return getattr(import_module(f"lgn.{_HOMES[name]}"), name)

@@ -81,12 +81,8 @@ def execution_of(options: argparse.Namespace):
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data-dir",
-        type=given_path,
-        default=None,
-        help="folder of the data files (default: LGN_DATA, or data)",
-    )
+    help = "folder of the data files (default: LGN_DATA, or data)"
+    parser.add_argument("--data-dir", type=given_path, help=help)
 
 
 def data_dir_of(options: argparse.Namespace) -> Path:
@@ -105,9 +101,7 @@ def add_commands(commands) -> None:
 
     fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
     fetch.add_argument("dataset")
-    fetch.add_argument(
-        "--report", type=given_path, default=None, help="write what was found to this JSON file"
-    )
+    fetch.add_argument("--report", type=given_path, help="write what was found to this JSON file")
     add_data_dir(fetch)
     fetch.set_defaults(command=_fetch)
 
@@ -117,9 +111,8 @@ def _evaluate(options) -> None:
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(("column", "recorded", "now"))
-    for column, (recorded, now) in evaluate_record(
-        options.record, data_dir_of(options), execution_of(options)
-    ).items():
+    found = evaluate_record(options.record, data_dir_of(options), execution_of(options))
+    for column, (recorded, now) in found.items():
         writer.writerow((column, recorded, "" if math.isnan(now) else f"{now:.7g}"))
 
 

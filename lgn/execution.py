@@ -1,6 +1,6 @@
 """The typed model of where and how a run executes."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,24 +12,17 @@ class Execution(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Annotated[
-        Literal["auto", "torch", "numba", "triton"],
-        Field(description="training kernels; auto: numba on a CPU, triton on a GPU"),
-    ] = "auto"
-    device: Annotated[
-        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    ] = "auto"
-    threads: Annotated[
-        int, Field(ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
-    ] = 1
-    snapshots: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=1000,
-            description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
-        ),
-    ] = 0
+    backend: Literal["auto", "torch", "numba", "triton"] = Field(
+        "auto", description="training kernels; auto: numba on a CPU, triton on a GPU"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    threads: int = Field(1, ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    snapshots: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+    )
 
 
 def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:

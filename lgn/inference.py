@@ -1,5 +1,20 @@
-"""The discrete network as it is deployed; see lgn.kernels.discrete."""
+"""The discrete network as it is deployed, see lgn.kernels.discrete; load() makes one of a record."""
 
+from pathlib import Path
+
+from lgn.data import default_data_dir
 from lgn.kernels.discrete import IMAGES, DiscreteNetwork
+from lgn.restore import restore
 
-__all__ = ["IMAGES", "DiscreteNetwork"]
+__all__ = ["IMAGES", "DiscreteNetwork", "load"]
+
+
+def load(record: str | Path, data_dir: str | Path | None = None) -> DiscreteNetwork:
+    """A record's net, ready to predict(); its `network` and `run` are the record's.
+
+    data_dir: of its data set, which is read (default: LGN_DATA, or data). Raises LgnError as restore().
+    """
+    trained = restore(Path(record), Path(data_dir or default_data_dir()))
+    classifier = DiscreteNetwork(trained.network, trained.thresholds)
+    classifier.network, classifier.run = trained.network, trained.run
+    return classifier

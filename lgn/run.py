@@ -14,13 +14,7 @@ from lgn.data.own import is_own, own_label, read_own
 from lgn.execution import Execution as Execution
 from lgn.execution import parse_execution as parse_execution
 from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_name
-from lgn.run_options import (
-    OWN_OPTIMIZERS,
-    options_text,
-    require_data,
-    require_method,
-    require_optimizer,
-)
+from lgn.run_options import OWN_OPTIMIZERS, options_text, require_data, require_method, require_optimizer
 from lgn.settings import validated, whole_values
 
 

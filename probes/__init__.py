@@ -2,7 +2,8 @@
 
 hessian: trace of the loss's Hessian. lemma: the paper's Lemma 1 as an experiment. surface: the loss on a plane or line.
 perturbation: accuracy under noise on the logits, and layer by layer discretised. class_gates: gates by layer and class.
-use: which neurons do anything (circuits/use.py).
+use: which neurons do anything; bypass: what each layer carries (circuits/use.py). cost: of an evaluation
+(circuits/cost.py).
 curvature and taylor hold the derivatives behind them, common what all share. gradient, of a net before training: the
 gradient that it starts with beside Adam's epsilon, from its settings.
 

@@ -1,9 +1,8 @@
 """The command `lgn probe`."""
 
-import csv
-import io
 import sys
 
+from circuits.cli import csv_text
 from lgn.cli import add_data_dir, data_dir_of
 from lgn.errors import LgnError
 from lgn.files import given_path
@@ -17,7 +16,7 @@ def add_commands(commands) -> None:
     )
     probe.add_argument(
         "probe",
-        help="hessian, lemma, plane, line, noise, layers, class_gates or use; gradient, before training",
+        help="hessian, lemma, plane, line, noise, layers, class_gates, use, bypass or cost; gradient, before training",
     )
     probe.add_argument(
         "of",
@@ -47,14 +46,10 @@ def _probe(options) -> None:
         first = "layer," if options.like else "method," if options.probe == "gradient" else "iteration,"
         require_ours(options.output, first)
     rows = _gradient_rows(options) if options.probe == "gradient" else _record_rows(options)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     if options.output:
-        write_bytes(options.output, text.getvalue().encode())
+        write_bytes(options.output, csv_text(rows).encode())
     else:
-        print(text.getvalue(), end="")
+        print(csv_text(rows), end="")
 
 
 def _record_rows(options) -> list[dict]:

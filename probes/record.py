@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from circuits import use
+from circuits import cost, use
 from lgn.errors import LgnError
 from lgn.network import LogicNetwork
 from lgn.prepare import build_network
@@ -67,6 +67,8 @@ PROBES: dict[str, Probe] = {
     "layers": Probe(partial(perturbation.run_layers, **TESTING)),
     "class_gates": Probe(partial(class_gates.run, split="test")),
     "use": Probe(partial(use.run, split="test")),
+    "bypass": Probe(partial(use.run_bypass, split="test")),
+    "cost": Probe(partial(cost.run, split="test")),
 }
 """Those that measure one network; the line, which joins two, is apart."""
 
@@ -98,7 +100,7 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
 
 def _require_logits(probe: str, run: Run) -> None:
     """Raises LgnError where a probe takes logits for what a network of other parameters has."""
-    if run.parametrization != "softmax" and probe not in ("class_gates", "use"):
+    if run.parametrization != "softmax" and probe not in ("class_gates", "use", "bypass", "cost"):
         raise LgnError(f"parametrization: {run.parametrization} with probe {probe}; allowed: softmax")
 
 

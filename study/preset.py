@@ -14,7 +14,9 @@ from lgn.run import Execution, Run, parse_run
 from lgn.settings import read_mapping, validated, whole_seeds
 from study.primary import check_primary, require_primary
 
-Probe = Literal["hessian", "lemma", "plane", "line", "noise", "layers", "class_gates", "use"]
+Probe = Literal[
+    "hessian", "lemma", "plane", "line", "noise", "layers", "class_gates", "use", "bypass", "cost"
+]
 """Measurements of weights, see probes; named here because a preset asks for them."""
 
 

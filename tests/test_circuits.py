@@ -1,16 +1,19 @@
 """Circuits: every gate and simplification against its truth table, every exported file against other people's tools."""
 
+import csv
+import io
 import itertools
 import shutil
 
 import numpy as np
 import pytest
 
-from circuits import classifier, export, prove, use
+from circuits import classifier, cost, export, prove, use
 from circuits.netlist import Netlist
 from circuits.specification import specification
+from lgn import cli
 from lgn.data.encoding import encode
-from lgn.gates import TRUTH_TABLE
+from lgn.gates import PASS_A, TRUTH_TABLE
 from lgn.kernels.discrete import DiscreteNetwork
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
@@ -83,14 +86,51 @@ def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
     missing = [name for name in prove.PACKAGES if not prove.tool(name)]
     network = make()
     trained = Trained(None, network, {"test": (IMAGES, None)}, THRESHOLDS)
-    verdicts = list(prove.prove(trained, tmp_path))
+    netlist = classifier.classifier(network, THRESHOLDS)
+    verdicts = list(prove.prove(trained, netlist, tmp_path, "whose net"))
+    assert "whose net" in (tmp_path / "net.v").read_text()
+    first = next(prove.prove(trained, netlist, tmp_path, "", simulated=7))
+    assert first.tool in missing or (first.agrees and first.images == 7)
     assert all(verdict.agrees for verdict in verdicts if verdict.tool not in missing), verdicts
     if missing:
         pytest.skip(f"not here, and so not asked: {', '.join(prove.PACKAGES[name] for name in missing)}")
-    assert [(v.tool, v.by) for v in verdicts] == [
-        ("iverilog", "simulation"), ("iverilog", "simulation"), ("gcc", "simulation"), ("abc", "SAT"), ("yosys", "SAT"),
-        ("yosys", "SAT"),
+    simulation, sat = ("simulation", 150, 0), ("SAT", None, None)
+    assert [(v.tool, (v.by, v.images, v.mismatches)) for v in verdicts] == [
+        ("iverilog", simulation), ("iverilog", simulation), ("gcc", simulation), ("abc", sat), ("yosys", sat),
+        ("yosys", sat),
     ]  # fmt: skip
+
+
+def test_a_missing_tool_is_a_line_and_a_row(tmp_path, monkeypatch, capsys):
+    settings = dict(dataset="digits", thresholds=2, depth=2, width=50, method="glgn", temperature=1, seed=3)
+    settings |= dict(group_temperature=1, batch_size=8, iterations=2, evaluations=2)
+    record = str(tmp_path / "record")
+    assert (
+        cli.main(["train", *(f"{key}={value}" for key, value in settings.items()), "--output", record]) == 0
+    )
+    monkeypatch.setattr(prove, "tool", lambda name: None)
+    assert cli.main(["prove", record, "--table", str(tmp_path / "proof.csv")]) == 0
+    assert "abc: not checked: is not here: Debian's package berkeley-abc" in capsys.readouterr().out
+    assert cli.main(["prove", record, "--simulated", "0"]) == 2
+    assert capsys.readouterr().err == "lgn: --simulated: 0; allowed: 1 to all of the test images\n"
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "proof.csv").read_text())))
+    assert [(row["tool"], row["agrees"], row["mismatches"]) for row in rows] == [
+        ("iverilog", "", ""), ("gcc", "", ""), ("abc", "", "")
+    ]  # fmt: skip
+    assert int(rows[0]["gates"]) > 0
+
+
+def test_a_c_file_of_many_parts_computes_every_gate(tmp_path):
+    """Compilers take the square of a function's length."""
+    if not prove.tool("gcc"):
+        pytest.skip("no gcc here")
+    network = make(depth=8, width=120)
+    netlist = classifier.classifier(network, THRESHOLDS)
+    (tmp_path / "net.c").write_text(export.c(netlist, ""))
+    assert len(netlist.gates) > 3 * export.PART
+    assert all(part.count("\n  g[") <= export.PART for part in (tmp_path / "net.c").read_text().split("void"))
+    classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
+    assert prove._compiled(IMAGES, classes, netlist, tmp_path).agrees
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
@@ -99,7 +139,8 @@ def test_a_wrong_circuit_is_found_out(tmp_path):
     classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
     prove.write_bench(IMAGES, classifier.classifier(network, THRESHOLDS), tmp_path)
     (tmp_path / "other.v").write_text(specification(make(seed=1), THRESHOLDS))
-    assert prove._simulated("other.v", "another network", classes, tmp_path).agrees is False
+    found = prove._simulated("other.v", "another network", classes, tmp_path)
+    assert found.agrees is False and 0 < found.mismatches <= found.images == len(IMAGES)
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
@@ -166,3 +207,41 @@ def test_sat_finds_a_wrong_circuit_out(tmp_path):
         (tmp_path / name).write_bytes(export.aiger(classifier.neurons(make(seed=seed), THRESHOLDS), ""))
     assert prove._equivalent("abc", "one.aig", "one.aig", "a net and itself", tmp_path).agrees is True
     assert prove._equivalent("abc", "one.aig", "other.aig", "two nets", tmp_path).agrees is False
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_the_cost_of_a_net_is_a_row_with_blanks_for_missing_tools(monkeypatch, here):
+    monkeypatch.setattr(cost, "SECONDS", 0.01)
+    monkeypatch.setattr(cost, "FAMILIES", {"ice40": cost.FAMILIES["ice40"]})
+    network, splits = make(), {"test": (IMAGES, None)}
+    if not here:
+        monkeypatch.setattr(cost, "tool", lambda name: None)
+        monkeypatch.setattr(use, "tool", lambda name: None)
+    (row,) = cost.run(network, splits, THRESHOLDS, split="test")
+    netlist = classifier.classifier(network, THRESHOLDS)
+    assert (row["gates"], row["levels"]) == (len(netlist.gates), netlist.depth())
+    assert row["packed_images_per_second"] > 0
+    missing = {name: here and prove.tool(name) is None for name in ("gcc", "abc", "yosys")}
+    for column, name in {
+        "c_images_per_second": "gcc",
+        "abc_gates": "abc",
+        "lut6": "abc",
+        "ice40_luts": "yosys",
+    }.items():
+        assert (row[column] is None) == (not here or missing[name]), column
+    if here and not any(missing.values()):
+        assert row["lut6"] <= row["ice40_luts"] <= row["gates"]
+        assert row["lut6_levels"] <= row["ice40_levels"] <= row["levels"]
+
+
+def test_a_bypassed_layer_passes_first_inputs_on():
+    network, labels = make(), np.random.default_rng(1).integers(0, CLASSES, len(IMAGES))
+    rows = use.run_bypass(network, {"test": (IMAGES, labels)}, THRESHOLDS, split="test")
+    assert [row["bypassed"] for row in rows] == list(range(network.depth + 1))
+    for row in rows:
+        passing = make()
+        if row["bypassed"]:
+            passing.logits[row["bypassed"] - 1].data[:, PASS_A] = 100
+        found = DiscreteNetwork(passing, THRESHOLDS).predict(IMAGES)
+        assert row["accuracy"] == (found == labels).mean()
+    assert len({row["accuracy"] for row in rows}) > 1

@@ -1,17 +1,24 @@
 """The live circuit and packed inference against the network's own discrete scores."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lgn
+from lgn import cli
 from lgn.data.encoding import encode
 from lgn.gates import GATES, NAMES, TRUTH_TABLE
 from lgn.inference import DiscreteNetwork
 from lgn.kernels.circuit import live_circuit
 from lgn.methods import Estimator
 from lgn.network import LogicNetwork
+from lgn.records import read_run
+from lgn.restore import restore
 
 LEVELS = np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axis=1)
 
@@ -136,3 +143,27 @@ def test_ties_go_to_the_first_class_and_no_images_to_none():
     discrete = DiscreteNetwork(net, LEVELS)
     assert (discrete.predict(pixels) == reference_counts(net, pixels).argmax(1)).all()
     assert discrete.predict(pixels[:0]).shape == (0,)
+
+
+def test_lgn_gives_its_four_names_and_is_light_until_it_is_asked(tmp_path):
+    """In a fresh process, since torch is in this one."""
+    code = (
+        "import sys, lgn; light = not {'torch', 'numba'} & set(sys.modules); "
+        "from lgn import DiscreteNetwork, LogicNetwork, accelerate, load; "
+        "assert light and not hasattr(lgn, 'nothing')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_record_is_a_classifier_in_a_line(tmp_path):
+    settings = dict(dataset="digits", thresholds=2, depth=2, width=50, method="glgn", temperature=1, seed=3)
+    settings |= dict(group_temperature=1, batch_size=8, iterations=2, evaluations=2)
+    assert (
+        cli.main(["train", *(f"{key}={value}" for key, value in settings.items()), "--output", str(tmp_path)])
+        == 0
+    )
+    classifier, trained = lgn.load(tmp_path), restore(tmp_path, tmp_path)
+    pixels, labels = trained.splits["test"]
+    found = (classifier.predict(pixels) == labels).mean()
+    assert found == pytest.approx(read_run(tmp_path)["final"]["test_accuracy_discrete"], abs=1e-6)
+    assert classifier.run == trained.run and classifier.network.depth == 2
