@@ -8,23 +8,13 @@ from lgn.noise import uniforms
 from lgn.randomness import layer_key
 
 
-class _ChangedGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, factor, dtype):
-        ctx.factor, ctx.dtype = factor, dtype
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        gradient = gradient * ctx.factor
-        if ctx.dtype == "bfloat16":
-            gradient = gradient.to(torch.bfloat16).to(gradient.dtype)
-        return gradient, None, None
-
-
-def change_gradient(x: torch.Tensor, factor: float, dtype: str) -> torch.Tensor:
-    """x itself; its gradient, summed over its readers, is multiplied by factor and rounded to bfloat16 if asked."""
-    return x if (factor, dtype) == (1, "float32") else _ChangedGradient.apply(x, factor, dtype)
+def change_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """x itself; its gradient, summed over its readers, is multiplied by factor."""
+    if factor == 1 or not x.requires_grad:
+        return x
+    y = x.view_as(x)
+    y.register_hook(lambda gradient: gradient * factor)
+    return y
 
 
 def soft_weights(

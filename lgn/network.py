@@ -132,7 +132,7 @@ class LogicNetwork(nn.Module):
 
     def _layer(self, x: torch.Tensor, layer: int, draw: Draw) -> torch.Tensor:
         method, parameters = self.method, self.logits[layer]
-        x = change_gradient(x, self.estimator.grad_factor, self.estimator.gradient_dtype)
+        x = change_gradient(x, self.estimator.grad_factor)
         # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
         a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
         if draw.mode != "discrete" and not method.on_cells(self.estimator):

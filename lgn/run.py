@@ -20,6 +20,7 @@ from lgn.run_options import (
     require_data,
     require_method,
     require_optimizer,
+    without_retired,
 )
 from lgn.settings import validated, whole_values
 
@@ -82,10 +83,6 @@ class Run(BaseModel):
     grad_factor: float = Field(
         1.0, gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)"
     )
-    gradient_dtype: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="what gradients between layers are rounded to; bfloat16 halves their memory traffic",
-    )
     group_temperature: float = Field(
         gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
     )
@@ -144,14 +141,13 @@ class Run(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _identified(cls, settings: Any):
+    def _of_now(cls, settings: Any):
         """A file of one's own as it is now is part of what the run is."""
-        if (
-            isinstance(settings, dict)
-            and settings.get("file_sha256") is None
-            and is_own(settings.get("dataset"))
-        ):
-            return settings | {"file_sha256": read_own(settings["dataset"]).sha256}
+        if not isinstance(settings, dict):
+            return settings
+        settings = whole_values(without_retired(settings))
+        if settings.get("file_sha256") is None and is_own(settings.get("dataset")):
+            settings["file_sha256"] = read_own(settings["dataset"]).sha256
         return settings
 
     @field_validator("dataset")
@@ -175,8 +171,6 @@ class Run(BaseModel):
         require_method(self)
         require_optimizer(self)
         return self
-
-    _whole = model_validator(mode="before")(whole_values)
 
     @model_validator(mode="after")
     def _fits(self):
@@ -202,8 +196,8 @@ class Run(BaseModel):
     @property
     def estimator(self) -> Estimator:
         return Estimator(
-            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype,
-            self.parametrization, self.options,
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.parametrization,
+            self.options,
         )  # fmt: skip
 
     def estimator_at(self, iteration: int) -> Estimator:

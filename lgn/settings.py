@@ -62,10 +62,8 @@ def whole(key: str, value: object) -> object:
     return int(number) if number is not None and number.denominator == 1 else value
 
 
-def whole_values(settings: object) -> object:
+def whole_values(settings: dict[str, Any]) -> dict[str, Any]:
     """`whole` of each value of a mapping."""
-    if not isinstance(settings, dict):
-        return settings
     return {key: whole(key, value) for key, value in settings.items()}
 
 

@@ -21,7 +21,6 @@ _FUSED = {
     "temperature": ANY,
     "straight_through": (False, True),
     "grad_factor": ANY,
-    "gradient_dtype": ("float32", "bfloat16"),
     "parametrization": ("softmax",),
     "options": ("",),
 }

@@ -16,7 +16,6 @@ class Estimator:
 
     straight_through: forward in training takes discrete gates, the parameters' gradient is that of the coefficients.
     grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
-    gradient_dtype: what the gradient of a hidden layer's outputs is rounded to, "float32" or "bfloat16".
     parametrization: name of a method's file; options: its settings that are not at their defaults, as JSON text.
     """
 
@@ -24,7 +23,6 @@ class Estimator:
     temperature: float
     straight_through: bool
     grad_factor: float = 1.0
-    gradient_dtype: str = "float32"
     parametrization: str = "softmax"
     options: str = ""
 
