@@ -5,7 +5,7 @@ settings, run, data                                              what one traini
 prepare, train, state, evaluate, metrics                         the loop, and what it measures
 records, restore                                                 what it leaves, and back
 kernels                                                          the same network, faster
-cli, terminal, machine, memory, files, arrays, errors            what is around it
+cli, stopping, machine, memory, files, arrays, errors            what is around it
 
 The versions below say what may stand together.
 """

@@ -2,7 +2,6 @@
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, get_args
 
 import yaml
@@ -67,11 +66,6 @@ def whole_values(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: whole(key, value) for key, value in settings.items()}
 
 
-def whole_seeds(seeds: object) -> object:
-    """`whole` of each item of a list."""
-    return [whole("seeds", value) for value in seeds] if isinstance(seeds, list) else seeds
-
-
 def _listed(first: int, last: int) -> str:
     shown = range(first, last + 1) if last - first < 10 else (first, first + 1, "...", last)
     return ",".join(map(str, shown))
@@ -104,19 +98,6 @@ def parse_yaml(text: str) -> Any:
         return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-
-
-def read_mapping(path: Path | str) -> dict[Any, Any]:
-    """The mapping in a YAML file. Raises LgnError, naming the file, where there is none or a key stands twice."""
-    try:
-        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
-    except LgnError as error:
-        raise LgnError(f"{path}: {error}") from None
-    if not isinstance(config, dict):
-        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
-    return config
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:

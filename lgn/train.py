@@ -21,7 +21,7 @@ from lgn.randomness import Batches
 from lgn.records import read_run, write_record
 from lgn.run import Execution, Run
 from lgn.state import State
-from lgn.terminal import Stopped, StopRequest
+from lgn.stopping import Stopped, StopRequest
 
 Progress = Callable[[int, dict[str, float] | None], None]
 """Called with the iteration reached, and with the history row where one was just made."""
