@@ -1,6 +1,6 @@
 """Logic gate networks: one run of settings -> one record. Read it in the order of a run:
 
-gates, randomness, noise, wiring, methods, estimator, network    what is trained
+gates, randomness, noise, wiring, methods, network               what is trained
 settings, run, data                                              what one training is, and on what
 prepare, train, state, evaluate, metrics                         the loop, and what it measures
 records, restore                                                 what it leaves, and back

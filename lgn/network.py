@@ -9,11 +9,19 @@ from torch import nn
 
 from lgn.arrays import require_bits, require_mode
 from lgn.errors import LgnError
-from lgn.estimator import change_gradient, sampling_keys
 from lgn.methods import Estimator, method_of
 from lgn.methods._method import Draw, Initial, Method, forward_coefficients
-from lgn.randomness import stream_seed
+from lgn.randomness import layer_key, stream_seed
 from lgn.wiring import WIRINGS
+
+
+def change_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """x itself; its gradient, summed over its readers, is multiplied by factor."""
+    if factor == 1 or not x.requires_grad:
+        return x
+    y = x.view_as(x)
+    y.register_hook(lambda gradient: gradient * factor)
+    return y
 
 
 class LogicNetwork(nn.Module):
@@ -106,10 +114,14 @@ class LogicNetwork(nn.Module):
 
     def draws(self, mode: str, step: int | None, draw: int = 0) -> list[Draw]:
         """What each layer is computed under, at a step of training or, without one, in an evaluation's draw."""
-        keys = (
-            self.evaluation_keys(draw) if step is None else sampling_keys(self.noise_seed, step, self.depth)
-        )
-        return [Draw(mode, self.estimator, key, self.method_state()) for key in keys]
+        if step is None:  # A stream of its own, so that evaluating changes no training.
+            seed, step = self.evaluation_noise_seed + draw, int(self.iteration)
+        else:
+            seed = self.noise_seed
+        state = self.method_state()
+        return [
+            Draw(mode, self.estimator, layer_key(seed, step, layer), state) for layer in range(self.depth)
+        ]
 
     def method_state(self) -> dict[str, torch.Tensor]:
         """name -> buffer of what the method keeps beside its parameters."""
@@ -125,10 +137,6 @@ class LogicNetwork(nn.Module):
     def gates(self, layer: int) -> torch.Tensor:
         """(width,) uint8: the gates of a layer as it is deployed."""
         return self.method.gates(self.logits[layer].detach())
-
-    def evaluation_keys(self, draw: int) -> list[tuple[int, int]]:
-        """Noise keys of one evaluation draw; a stream of its own, so that evaluating changes no training."""
-        return sampling_keys(self.evaluation_noise_seed + draw, int(self.iteration), self.depth)
 
     def _layer(self, x: torch.Tensor, layer: int, draw: Draw) -> torch.Tensor:
         method, parameters = self.method, self.logits[layer]

@@ -34,7 +34,7 @@ class Initial:
 
 @dataclass(frozen=True)
 class Draw:
-    """What a layer is computed under. mode: one of MODES. key: noise.layer_key of layer and step. state: see Method."""
+    """What a layer is computed under. mode: one of MODES. key: layer_key of layer and step. state: see Method."""
 
     mode: str
     estimator: Estimator
@@ -146,6 +146,11 @@ def forward_coefficients(method: Method, parameters: torch.Tensor, draw: Draw) -
 def table(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
     """A table of lgn.gates as a tensor of another's dtype and device."""
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+
+
+def gate_coefficients(weights: torch.Tensor) -> torch.Tensor:
+    """(width, 4) c0..c3 of mixtures of the gates by weights (width, 16): four numbers stand for sixteen gates."""
+    return weights @ table(COEFFICIENTS, weights)
 
 
 def coefficients_of(cells: torch.Tensor) -> torch.Tensor:
