@@ -48,6 +48,12 @@ class Run(BaseModel):
         "random",
         description="who reads whom: every input about equally often, or no pair twice and near pairs first",
     )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=128,
+        description="random ones of which training chooses each input of a neuron; 1: wiring is fixed",
+    )
     init: Literal["gaussian", "residual"] = Field(
         "gaussian",
         description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on",
@@ -179,6 +185,10 @@ class Run(BaseModel):
         # A record is as good as ever where the file of its data is not, or is another by now.
         if info := info_if_there(self.dataset, self.file_sha256):
             require_data(self, info)
+        if self.candidates > 1 and self.wiring != "random":
+            raise ValueError(
+                f"candidates: {self.candidates} with wiring {self.wiring}; allowed: 1 (or wiring random)"
+            )
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
@@ -197,7 +207,7 @@ class Run(BaseModel):
     def estimator(self) -> Estimator:
         return Estimator(
             self.noise, self.temperature, self.straight_through, self.grad_factor, self.parametrization,
-            self.options,
+            self.options, self.candidates,
         )  # fmt: skip
 
     def estimator_at(self, iteration: int) -> Estimator:

@@ -47,7 +47,7 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 | `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
-| `methods.yaml` | digits, every method that is shipped, and other optimizers: what do they give at one budget? |
+| `methods.yaml` | digits, every method shipped, other optimizers, learned wiring: what do they give at one budget? |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds, for a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 
