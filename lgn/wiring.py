@@ -53,7 +53,9 @@ def mixed(x: torch.Tensor, candidates: torch.Tensor, logits: torch.Tensor, hard:
     if hard:
         one = torch.zeros_like(weights).scatter(-1, logits.argmax(-1, keepdim=True), 1)
         weights = StraightThrough.apply(weights, one)
-    return torch.einsum("pwk,pwkb->pwb", weights, x[candidates])
+    # Not x[candidates], whose gradient several threads add up in any order.
+    read = x.index_select(0, candidates.flatten()).view(*candidates.shape, -1)
+    return torch.einsum("pwk,pwkb->pwb", weights, read)
 
 
 WIRINGS = {"random": random_wiring, "unique": unique_wiring}

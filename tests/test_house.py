@@ -19,7 +19,7 @@ ALLOWED = {
 """Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
-MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3535, 50
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3528, 50
 
 
 def imports(path):
