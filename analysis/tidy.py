@@ -7,6 +7,7 @@ import pandas as pd
 
 from lgn.data.own import is_own, read_own
 from lgn.errors import LgnError
+from lgn.run_options import RETIRED
 
 TABLES = ("runs", "history", "layers", "gates", "entropies")
 
@@ -32,8 +33,15 @@ class Tables:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Raises LgnError where a file of one's own, which says how many classes there are, is not that of the runs."""
+        """Raises LgnError where a file of one's own, which says how many classes there are, is not that of the runs.
+
+        And where a setting that is gone tells runs apart.
+        """
         runs = _read(self.path("runs"))
+        for key, only in RETIRED.items():
+            if key in runs and (others := sorted({*runs[key].dropna()} - {only})):
+                found = f"{self.path('runs')}: {key}: {others[0]!r}"
+                raise LgnError(f"{found} is of an earlier version; allowed: {only!r}")
         if "file_sha256" in runs:
             for dataset, digest in set(zip(runs["dataset"], runs["file_sha256"], strict=True)):
                 if is_own(dataset):

@@ -1,11 +1,11 @@
 """Logic gate networks: one run of settings -> one record. Read it in the order of a run:
 
-gates, randomness, noise, wiring, methods, estimator, network    what is trained
+gates, randomness, noise, wiring, methods, network               what is trained
 settings, run, data                                              what one training is, and on what
 prepare, train, state, evaluate, metrics                         the loop, and what it measures
 records, restore                                                 what it leaves, and back
 kernels                                                          the same network, faster
-cli, terminal, machine, memory, files, arrays, errors            what is around it
+cli, stopping, machine, memory, files, arrays, errors            what is around it
 
 The versions below say what may stand together.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lgn.errors import LgnError
 from lgn.files import given_path
-from lgn.terminal import Stopped
+from lgn.stopping import Stopped
 
 ROOMS = ("study.cli", "lgn.cli", "probes.cli", "circuits.cli")
 """Modules that state commands. Those above lgn are named here alone: nothing else in it may know of them."""

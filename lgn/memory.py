@@ -26,12 +26,15 @@ def needed_bytes(runs: list[Run], backend: str, device: str, snapshots: int = 0)
 
 def _network_bytes(run: Run, backend: str, device: str, snapshots: int) -> int:
     lanes = -(-run.batch_size // 64) * 64
-    total = run.depth * run.width * (GATE_BYTES[backend] + SNAPSHOT_GATE_BYTES * snapshots)
+    read = 2 * run.candidates if run.candidates > 1 else 0
+    total = (
+        run.depth * run.width * (GATE_BYTES[backend] * (16 + read) // 16 + SNAPSHOT_GATE_BYTES * snapshots)
+    )
     if device == "cpu":
         # Activations of every layer and gradients of two; by autograd all that a layer computes, in evaluation too.
         row = lanes // 8 if run.straight_through and backend != "torch" else 4 * lanes
         if backend == "torch":
-            total += 8 * run.width * (run.depth * row + 4 * EVALUATION_IMAGES)
+            total += (8 + read) * run.width * (run.depth * row + 4 * EVALUATION_IMAGES)
         else:
             total += run.width * (run.depth * row + 2 * 4 * lanes)
     return total
@@ -53,7 +56,7 @@ def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 
         shape = dict(depth=run.depth, width=run.width, inputs=inputs, classes=info.classes)
         needed = evaluation_bytes(**shape) + training_bytes(
             **shape, pixels=pixels, batch=run.batch_size, straight_through=run.straight_through,
-            gradient_dtype=run.gradient_dtype, replicas=len(runs),
+            replicas=len(runs),
         )  # fmt: skip
         _require(runs, needed, torch.cuda.mem_get_info(device)[0], f"memory of {device}")
 

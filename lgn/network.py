@@ -9,18 +9,27 @@ from torch import nn
 
 from lgn.arrays import require_bits, require_mode
 from lgn.errors import LgnError
-from lgn.estimator import change_gradient, sampling_keys
 from lgn.methods import Estimator, method_of
 from lgn.methods._method import Draw, Initial, Method, forward_coefficients
-from lgn.randomness import stream_seed
-from lgn.wiring import WIRINGS
+from lgn.randomness import layer_key, stream_seed
+from lgn.wiring import WIRINGS, likeliest, mixed
+
+
+def change_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """x itself; its gradient, summed over its readers, is multiplied by factor."""
+    if factor == 1 or not x.requires_grad:
+        return x
+    y = x.view_as(x)
+    y.register_hook(lambda gradient: gradient * factor)
+    return y
 
 
 class LogicNetwork(nn.Module):
     """depth layers of `width` two-input gates and a GroupSum of `classes` equal groups (paper, section Model).
 
     logits.{layer}: (width, 16) float32 parameters; of another parametrization (width, its size).
-    wiring_{layer}: (2, width) int32 buffers into the layer before.
+    wiring_{layer}: (2, width) int32 buffers into the layer before. Where the estimator has several candidates, the
+    likeliest of candidates_{layer}: (2, width, candidates) int32 buffers, by parameters choices.{layer} of that shape.
     iteration: int64 buffer, training steps taken so far; it is the `step` of the noise.
     state_{name}: what a method keeps beside its parameters (methods.Method.state).
     Raises LgnError where width does not divide into the classes or the wiring is impossible.
@@ -52,10 +61,16 @@ class LogicNetwork(nn.Module):
         self.evaluation_noise_seed = stream_seed(seed, "evaluation_noise")
         wires = np.random.default_rng(stream_seed(seed, "wiring"))
         values = np.random.default_rng(stream_seed(seed, "logits"))
-        self.logits = nn.ParameterList()
+        self.logits, self.choices = nn.ParameterList(), nn.ParameterList()
         for layer in range(depth):
-            pairs = WIRINGS[wiring](inputs if layer == 0 else width, width, wires)
-            self.register_buffer(f"wiring_{layer}", torch.from_numpy(pairs))
+            count = estimator.candidates
+            pairs = WIRINGS[wiring](inputs if layer == 0 else width, width * count, wires)
+            candidates = torch.from_numpy(pairs).view(2, width, count)
+            self.register_buffer(f"wiring_{layer}", candidates[:, :, 0].contiguous())
+            if count > 1:
+                self.register_buffer(f"candidates_{layer}", candidates)
+                drawn = wires.standard_normal((2, width, count), dtype=np.float32)
+                self.choices.append(nn.Parameter(torch.from_numpy(drawn)))
             initial = Initial(init, init_scale, init_bias, estimator.temperature)
             self.logits.append(nn.Parameter(self.method.init(values, width, initial)))
         self.state_names = tuple(self.method.state())
@@ -71,7 +86,16 @@ class LogicNetwork(nn.Module):
 
     def wiring(self, layer: int) -> torch.Tensor:
         """(2, width) int32: the two inputs of every neuron of a layer."""
-        return self.get_buffer(f"wiring_{layer}")
+        wiring = self.get_buffer(f"wiring_{layer}")
+        if self.choices:
+            wiring.copy_(likeliest(self.get_buffer(f"candidates_{layer}"), self.choices[layer]))
+        return wiring
+
+    def state_dict(self, *arguments, **keywords):
+        """torch's, with the wiring as it is now."""
+        for layer in range(self.depth):
+            self.wiring(layer)
+        return super().state_dict(*arguments, **keywords)
 
     def forward(self, bits: torch.Tensor, mode: str | None = None, draw: int = 0) -> torch.Tensor:
         """(batch, classes) scores of (batch, inputs) bits; scores are the group sums over group_temperature.
@@ -106,10 +130,14 @@ class LogicNetwork(nn.Module):
 
     def draws(self, mode: str, step: int | None, draw: int = 0) -> list[Draw]:
         """What each layer is computed under, at a step of training or, without one, in an evaluation's draw."""
-        keys = (
-            self.evaluation_keys(draw) if step is None else sampling_keys(self.noise_seed, step, self.depth)
-        )
-        return [Draw(mode, self.estimator, key, self.method_state()) for key in keys]
+        if step is None:  # A stream of its own, so that evaluating changes no training.
+            seed, step = self.evaluation_noise_seed + draw, int(self.iteration)
+        else:
+            seed = self.noise_seed
+        state = self.method_state()
+        return [
+            Draw(mode, self.estimator, layer_key(seed, step, layer), state) for layer in range(self.depth)
+        ]
 
     def method_state(self) -> dict[str, torch.Tensor]:
         """name -> buffer of what the method keeps beside its parameters."""
@@ -126,15 +154,14 @@ class LogicNetwork(nn.Module):
         """(width,) uint8: the gates of a layer as it is deployed."""
         return self.method.gates(self.logits[layer].detach())
 
-    def evaluation_keys(self, draw: int) -> list[tuple[int, int]]:
-        """Noise keys of one evaluation draw; a stream of its own, so that evaluating changes no training."""
-        return sampling_keys(self.evaluation_noise_seed + draw, int(self.iteration), self.depth)
-
     def _layer(self, x: torch.Tensor, layer: int, draw: Draw) -> torch.Tensor:
         method, parameters = self.method, self.logits[layer]
-        x = change_gradient(x, self.estimator.grad_factor, self.estimator.gradient_dtype)
-        # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
-        a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
+        x = change_gradient(x, self.estimator.grad_factor)
+        if self.choices and draw.mode != "discrete":
+            a, b = mixed(x, self.get_buffer(f"candidates_{layer}"), self.choices[layer], draw.hard)
+        else:
+            # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
+            a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
         if draw.mode != "discrete" and not method.on_cells(self.estimator):
             return method.outputs(parameters, a, b, draw)
         c = forward_coefficients(method, parameters, draw).unsqueeze(-1)

@@ -10,6 +10,7 @@ from lgn.data.catalog import DATASETS
 from lgn.data.encoding import thresholds
 from lgn.data.files import dataset_info
 from lgn.data.tables import encode_table
+from lgn.errors import LgnError
 from lgn.kernels import Engine, make_engine, resolve
 from lgn.network import LogicNetwork
 from lgn.run import Execution, Run
@@ -17,6 +18,10 @@ from lgn.run import Execution, Run
 
 def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
     """The backend and device that train a run. Raises LgnError where they cannot."""
+    if execution.snapshots and run.candidates > 1:
+        raise LgnError(
+            f"snapshots: {execution.snapshots} of a run with candidates, whose wiring changes; allowed: 0"
+        )
     return resolve(execution.backend, execution.device, run.estimator, run.optimizer_settings)
 
 

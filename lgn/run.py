@@ -14,7 +14,14 @@ from lgn.data.own import is_own, own_label, read_own
 from lgn.execution import Execution as Execution
 from lgn.execution import parse_execution as parse_execution
 from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_name
-from lgn.run_options import OWN_OPTIMIZERS, options_text, require_data, require_method, require_optimizer
+from lgn.run_options import (
+    OWN_OPTIMIZERS,
+    options_text,
+    require_data,
+    require_method,
+    require_optimizer,
+    without_retired,
+)
 from lgn.settings import validated, whole_values
 
 
@@ -40,6 +47,12 @@ class Run(BaseModel):
     wiring: Literal["random", "unique"] = Field(
         "random",
         description="who reads whom: every input about equally often, or no pair twice and near pairs first",
+    )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=128,
+        description="random ones of which training chooses each input of a neuron; 1: wiring is fixed",
     )
     init: Literal["gaussian", "residual"] = Field(
         "gaussian",
@@ -75,10 +88,6 @@ class Run(BaseModel):
     )
     grad_factor: float = Field(
         1.0, gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)"
-    )
-    gradient_dtype: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="what gradients between layers are rounded to; bfloat16 halves their memory traffic",
     )
     group_temperature: float = Field(
         gt=0, le=1e6, description="temperature that divides the class sums of the last layer (GroupSum)"
@@ -138,14 +147,13 @@ class Run(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _identified(cls, settings: Any):
+    def _of_now(cls, settings: Any):
         """A file of one's own as it is now is part of what the run is."""
-        if (
-            isinstance(settings, dict)
-            and settings.get("file_sha256") is None
-            and is_own(settings.get("dataset"))
-        ):
-            return settings | {"file_sha256": read_own(settings["dataset"]).sha256}
+        if not isinstance(settings, dict):
+            return settings
+        settings = whole_values(without_retired(settings))
+        if settings.get("file_sha256") is None and is_own(settings.get("dataset")):
+            settings["file_sha256"] = read_own(settings["dataset"]).sha256
         return settings
 
     @field_validator("dataset")
@@ -170,8 +178,6 @@ class Run(BaseModel):
         require_optimizer(self)
         return self
 
-    _whole = model_validator(mode="before")(whole_values)
-
     @model_validator(mode="after")
     def _fits(self):
         if self.file_sha256 is not None and not is_own(self.dataset):
@@ -179,6 +185,10 @@ class Run(BaseModel):
         # A record is as good as ever where the file of its data is not, or is another by now.
         if info := info_if_there(self.dataset, self.file_sha256):
             require_data(self, info)
+        if self.candidates > 1 and self.wiring != "random":
+            raise ValueError(
+                f"candidates: {self.candidates} with wiring {self.wiring}; allowed: 1 (or wiring random)"
+            )
         if self.init == "gaussian" and self.init_bias:
             raise ValueError(f"init_bias: {self.init_bias} with init gaussian; allowed: 0 (or init residual)")
         if self.epsilon < 1e-30:
@@ -196,8 +206,8 @@ class Run(BaseModel):
     @property
     def estimator(self) -> Estimator:
         return Estimator(
-            self.noise, self.temperature, self.straight_through, self.grad_factor, self.gradient_dtype,
-            self.parametrization, self.options,
+            self.noise, self.temperature, self.straight_through, self.grad_factor, self.parametrization,
+            self.options, self.candidates,
         )  # fmt: skip
 
     def estimator_at(self, iteration: int) -> Estimator:

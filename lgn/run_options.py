@@ -25,6 +25,18 @@ _DEFAULTS = {
 """Settings that a method may look at or not, and what they are where it does not."""
 
 
+RETIRED = {"gradient_dtype": "float32"}
+"""Settings of earlier versions' records and presets -> the value that training still has."""
+
+
+def without_retired(settings: dict[str, Any]) -> dict[str, Any]:
+    """A run's settings but for those that are gone. Raises ValueError where one of them had another value."""
+    for key, only in RETIRED.items():
+        if settings.get(key, only) != only:
+            raise ValueError(f"{key}: {settings[key]!r} is of an earlier version; allowed: {only!r}")
+    return {key: value for key, value in settings.items() if key not in RETIRED}
+
+
 def options_text(key: str, options: Any) -> str:
     """A mapping as JSON text, none as ""; text stands for the mapping it is of. Raises ValueError for anything else."""
     if isinstance(options, str):

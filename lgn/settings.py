@@ -2,7 +2,6 @@
 
 import re
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, get_args
 
 import yaml
@@ -62,16 +61,9 @@ def whole(key: str, value: object) -> object:
     return int(number) if number is not None and number.denominator == 1 else value
 
 
-def whole_values(settings: object) -> object:
+def whole_values(settings: dict[str, Any]) -> dict[str, Any]:
     """`whole` of each value of a mapping."""
-    if not isinstance(settings, dict):
-        return settings
     return {key: whole(key, value) for key, value in settings.items()}
-
-
-def whole_seeds(seeds: object) -> object:
-    """`whole` of each item of a list."""
-    return [whole("seeds", value) for value in seeds] if isinstance(seeds, list) else seeds
 
 
 def _listed(first: int, last: int) -> str:
@@ -106,19 +98,6 @@ def parse_yaml(text: str) -> Any:
         return _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from None
-
-
-def read_mapping(path: Path | str) -> dict[Any, Any]:
-    """The mapping in a YAML file. Raises LgnError, naming the file, where there is none or a key stands twice."""
-    try:
-        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
-    except LgnError as error:
-        raise LgnError(f"{path}: {error}") from None
-    if not isinstance(config, dict):
-        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
-    return config
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:

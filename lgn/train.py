@@ -21,7 +21,7 @@ from lgn.randomness import Batches
 from lgn.records import read_run, write_record
 from lgn.run import Execution, Run
 from lgn.state import State
-from lgn.terminal import Stopped, StopRequest
+from lgn.stopping import Stopped, StopRequest
 
 Progress = Callable[[int, dict[str, float] | None], None]
 """Called with the iteration reached, and with the history row where one was just made."""
@@ -188,7 +188,7 @@ def _has_diverged(row: dict[str, float], network: LogicNetwork) -> bool:
     Where squares of gradients overflow, as at a large loss_scale, Adam's steps are 0 and nothing else shows.
     """
     overflow = any(math.isinf(row[name]) for name in row if name.startswith("gradient_rms"))
-    finite = all(bool(layer.detach().isfinite().all()) for layer in network.logits)
+    finite = all(bool(layer.detach().isfinite().all()) for layer in network.parameters())
     return overflow or not (math.isfinite(row["loss"]) and finite)
 
 

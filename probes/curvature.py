@@ -18,9 +18,9 @@ import numpy as np
 import torch
 
 from lgn.errors import LgnError
-from lgn.estimator import gate_coefficients
 from lgn.gates import COEFFICIENTS
 from lgn.machine import available_bytes
+from lgn.methods._method import gate_coefficients
 from lgn.network import LogicNetwork
 from probes.common import Examples
 from probes.taylor import activations, class_scores, layer_inputs

@@ -49,6 +49,8 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     """
     if run.optimizer not in ("adam", "adam_inside"):
         raise LgnError(f"optimizer: {run.optimizer} has no epsilon; allowed: adam, adam_inside")
+    if run.candidates > 1:
+        raise LgnError(f"candidates: {run.candidates} with probe gradient; allowed: 1")
     if run.parametrization != "softmax":
         raise LgnError(f"parametrization: {run.parametrization} with probe gradient; allowed: softmax")
     require_memory([run.model_copy(update={"straight_through": False})], "numba", "cpu")

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from lgn.errors import LgnError
-from lgn.estimator import gate_coefficients
+from lgn.methods._method import gate_coefficients
 from lgn.network import LogicNetwork
 from lgn.noise import NOISES
 from probes.common import (

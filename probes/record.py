@@ -100,7 +100,10 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
 
 def _require_logits(probe: str, run: Run) -> None:
     """Raises LgnError where a probe takes logits for what a network of other parameters has."""
-    if run.parametrization != "softmax" and probe not in ("class_gates", "use", "bypass", "cost"):
+    any_parameters = ("class_gates", "use", "bypass", "cost")
+    if run.candidates > 1 and probe not in any_parameters:
+        raise LgnError(f"candidates: {run.candidates} with probe {probe}; allowed: 1")
+    if run.parametrization != "softmax" and probe not in any_parameters:
         raise LgnError(f"parametrization: {run.parametrization} with probe {probe}; allowed: softmax")
 
 

@@ -7,7 +7,7 @@ float64 throughout: a trace is a small sum of large terms of either sign, and th
 
 import torch
 
-from lgn.estimator import gate_coefficients
+from lgn.methods._method import gate_coefficients
 from lgn.network import LogicNetwork
 from probes.common import Examples, blocks
 

@@ -8,7 +8,7 @@ from lgn.cli import add_data_dir, add_execution, data_dir_of, execution_of
 from lgn.errors import LgnError
 from lgn.files import given_path
 from lgn.settings import parse_settings
-from lgn.terminal import stop_on_signals
+from study.terminal import stop_on_signals
 
 DIVERGED = 3
 """Exit status of a training whose loss, logits or gradients became NaN or infinite."""
@@ -124,7 +124,7 @@ def _continue(source: Path, runs: dict, execution) -> None:
 
 def _bar(run):
     from lgn.methods import method_label
-    from lgn.terminal import ProgressBar
+    from study.terminal import ProgressBar
 
     scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
     return ProgressBar(f"{method_label(run.method)} {scale}", run.iterations)

@@ -31,7 +31,7 @@ OFFICIAL_KEYS = (
         "`evaluations`",
         "rows of history in all; its clock includes them, ours does not",
     ),
-    ("`training_bit_count`", "-", "float32 (32) here; `gradient_dtype` rounds gradients alone"),
+    ("`training_bit_count`", "-", "float32 (32) here"),
     (
         "`save_final_model`",
         "-",

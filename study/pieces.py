@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lgn.run import Run
-from lgn.terminal import ProgressBar, StopRequest
+from lgn.stopping import StopRequest
 from lgn.train import train
 from study.earlier import record_of
 from study.preset import Preset, expand
+from study.terminal import ProgressBar
 
 
 def remaining(preset: Preset, runs: Path) -> list[Run]:

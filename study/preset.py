@@ -11,13 +11,18 @@ from lgn.errors import LgnError
 from lgn.files import expanded
 from lgn.methods import spell_out_method
 from lgn.run import Execution, Run, parse_run
-from lgn.settings import read_mapping, validated, whole_seeds
+from lgn.settings import parse_yaml, validated, whole
 from study.primary import check_primary, require_primary
 
 Probe = Literal[
     "hessian", "lemma", "plane", "line", "noise", "layers", "class_gates", "use", "bypass", "cost"
 ]
 """Measurements of weights, see probes; named here because a preset asks for them."""
+
+
+def whole_seeds(seeds: object) -> object:
+    """`whole` of each item of a list."""
+    return [whole("seeds", value) for value in seeds] if isinstance(seeds, list) else seeds
 
 
 class Sweep(BaseModel):
@@ -82,6 +87,19 @@ def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
     require_primary(preset.primary, runs, where)
     return preset
+
+
+def read_mapping(path: Path | str) -> dict[Any, Any]:
+    """The mapping in a YAML file. Raises LgnError, naming the file, where there is none or a key stands twice."""
+    try:
+        config = parse_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LgnError(f"{path}: not a readable YAML file: {' '.join(str(error).split())}") from None
+    except LgnError as error:
+        raise LgnError(f"{path}: {error}") from None
+    if not isinstance(config, dict):
+        raise LgnError(f"{path}: holds {type(config).__name__}; allowed: a mapping of keys")
+    return config
 
 
 def read_preset(path: Path | str) -> Preset:

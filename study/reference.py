@@ -35,7 +35,6 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 | `paper_cpu.yaml` | the paper's own net on one CPU thread, its first 4,000 iterations, hours a run |
 | `digits.yaml` | digits, the four methods at two depths, temperatures and noise types, at torch's epsilon |
 | `cifar10.yaml` | CIFAR-10 at the size of a workstation |
-| `bfloat16.yaml` | CIFAR-10 and digits: what gradients in bfloat16 cost in accuracy |
 | `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
 | `cifar10_map.yaml` | the same on CIFAR-10, small nets |
 | `depth_width.yaml` | digits, accuracy and gap by depth and by width: the paper's Figs. 3 to 5 |
@@ -48,7 +47,7 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 | `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
 | `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
 | `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
-| `methods.yaml` | digits, every method that is shipped, and other optimizers: what do they give at one budget? |
+| `methods.yaml` | digits, every method shipped, other optimizers, learned wiring: what do they give at one budget? |
 | `gpu.yaml` | digits, the claims and temperatures with ten seeds, for a GPU |
 | `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
 

@@ -10,7 +10,7 @@ from lgn.kernels.abilities import FUSED
 from lgn.memory import require_memory
 from lgn.prepare import backend_of, build_network, read_data, warm_up
 from lgn.run import Execution, Run
-from lgn.terminal import StopRequest
+from lgn.stopping import StopRequest
 from lgn.train import Progress, silent, train, train_on
 from study.earlier import INSTEAD, record_of, require_same_execution
 

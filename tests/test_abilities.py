@@ -38,7 +38,6 @@ class Decaying(OptimizerSettings):
 
 NEW = [
     (replace(GLGN, noise="cauchy"), ADAM, "noise: cauchy"),
-    (replace(GLGN, gradient_dtype="float16"), ADAM, "gradient_dtype: float16"),
     (Wider("gumbel", 0.5, True, entropy_weight=0.1), ADAM, "entropy_weight: 0.1"),
     (GLGN, OptimizerSettings(0.01, "adamw"), "optimizer: adamw"),
     (GLGN, Decaying(0.01, weight_decay=0.1), "weight_decay: 0.1"),

@@ -152,7 +152,7 @@ CHANGES = {
     "temperature": with_estimator(temperature=2.0),
     "noise": with_estimator(noise="logistic"),
     "straight-through": with_estimator(straight_through=False),
-    "gradient": with_estimator(grad_factor=3.0, gradient_dtype="bfloat16"),
+    "gradient": with_estimator(grad_factor=3.0),
     "group_temperature": set_all(group_temperature=0.5),
     "seeds": set_all(noise_seed=-5, evaluation_noise_seed=6),
     "iteration": lambda module: module.iteration.fill_(1000),
@@ -174,7 +174,7 @@ def assert_same(fast, plain):
         assert (ours.grad is None) == (theirs.grad is None)
         if ours.grad is not None:
             error = (ours.grad.cpu() - theirs.grad).abs().max() / theirs.grad.abs().max()
-            assert error < (1e-2 if plain.estimator.gradient_dtype == "bfloat16" else 1e-4)
+            assert error < 1e-4
 
 
 SLOW = ("state", "logits anew", "straight-through", "group_temperature")  # Triton's interpreter is.

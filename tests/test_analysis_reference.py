@@ -10,7 +10,9 @@ from analysis_records import write_run
 from analysis.claims import make_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
+from analysis.conditions import condition_columns
 from analysis.reference import keep, redraw
+from analysis.summary import summary_shown, summary_values
 from analysis.tidy import PROBE, TABLES, read_tables
 from lgn.errors import LgnError
 
@@ -86,6 +88,23 @@ def test_keeping_does_not_lose_runs_that_are_kept(results, tmp_path, capsys):
     )
     assert main([*command, "--add"]) == 0
     assert keep(results, tmp_path / "kept") == paths and [path.read_bytes() for path in paths] == before
+
+
+def test_tables_of_earlier_versions_are_read_but_for_runs_that_are_no_more(results, tmp_path):
+    """results/reference has a column of a setting that is gone, with one value."""
+    folder = shutil.copytree(results, tmp_path / "old")
+    runs = read_tables(results).runs
+    old = runs.assign(gradient_dtype="float32")
+    old.to_csv(folder / "runs.csv", index=False)
+    for tables in (read_tables(folder), read_tables(ROOT / "results/reference/rates")):
+        assert set(tables.runs["gradient_dtype"]) == {"float32"}
+        assert "gradient_dtype" not in condition_columns(tables.runs)
+    assert summary_shown(summary_values(read_tables(folder))).equals(
+        summary_shown(summary_values(read_tables(results)))
+    )
+    old.assign(gradient_dtype=["float32", *["bfloat16"] * (len(old) - 1)]).to_csv(folder / "runs.csv")
+    with pytest.raises(LgnError, match="runs.csv: gradient_dtype: 'bfloat16' is of an earlier version"):
+        _ = read_tables(folder).runs
 
 
 @pytest.mark.parametrize("command", ["tables", "collect", "claims"])

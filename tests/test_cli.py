@@ -4,7 +4,7 @@ import pytest
 from training_process import SETTINGS
 
 from lgn.cli import _parse, main
-from lgn.terminal import ProgressBar
+from study.terminal import ProgressBar
 
 TINY = [f"{key}={value}" for key, value in (SETTINGS | dict(width=20, iterations=4, evaluations=3)).items()]
 

@@ -110,7 +110,7 @@ def test_method_names_and_labels():
         ("dataset", "cifar10"), ("thresholds", 7), ("threshold_placement", "quantile"), ("validation_share", 0.2),
         ("depth", 7), ("width", 600), ("wiring", "unique"), ("init_scale", 2.0), ("noise", "none"),
         ("temperature", 0.2),
-        ("straight_through", False), ("grad_factor", 2.0), ("gradient_dtype", "bfloat16"), ("group_temperature", 6.0),
+        ("straight_through", False), ("grad_factor", 2.0), ("group_temperature", 6.0),
         ("learning_rate", 0.02),
         ("batch_size", 64), ("iterations", 2000), ("time_budget_seconds", 3600.0), ("evaluations", 50),
         ("train_evaluation_images", 500), ("seed", 1),
@@ -123,6 +123,15 @@ def test_touching_any_value_changes_the_runs_hash(key, value):
 def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
     assert parse_run(RUN).hash == parse_run(dict(reversed(RUN.items())) | {"temperature": "0.1"}).hash
     assert parse_run(RUN | {"learning_rate": 0.01}).hash == parse_run(RUN).hash
+
+
+def test_what_earlier_versions_stated_is_read_where_it_says_what_all_runs_do():
+    """Records, presets and commands of a time when gradients could be rounded."""
+    old = RUN | {"gradient_dtype": "float32"}
+    assert parse_run(old) == parse_run(RUN) and parse_run(old).hash == parse_run(RUN).hash
+    refused = "^here: gradient_dtype: 'bfloat16' is of an earlier version; allowed: 'float32'$"
+    with pytest.raises(LgnError, match=refused):
+        parse_run(RUN | {"gradient_dtype": "bfloat16"}, "here")
 
 
 @pytest.mark.parametrize(("written", "meant"), [("1e5", 100_000), ("2.5e+3", 2500), ("1E3", 1000)])
@@ -251,7 +260,7 @@ def test_the_command_line_takes_a_method_and_refuses_what_contradicts_it():
 def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
     assert names == [
-        "bfloat16", "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
+        "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
         "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth", "gpu",
         "map", "methods", "mnist_like", "noise_alone", "paper", "paper_cpu", "published", "rates", "ratio", "smoke",
         "verify",

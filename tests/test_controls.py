@@ -16,7 +16,7 @@ from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.restore import evaluate_record
 from lgn.run import Execution, parse_run
-from lgn.terminal import Stopped
+from lgn.stopping import Stopped
 from lgn.train import train
 from probes.record import probe_record
 from study.seeds import train_seeds

@@ -3,10 +3,9 @@
 import pytest
 import torch
 
-from lgn.estimator import gate_coefficients
 from lgn.gates import COEFFICIENTS
 from lgn.methods import MODES, Estimator, method_of
-from lgn.methods._method import Draw, forward_coefficients
+from lgn.methods._method import Draw, forward_coefficients, gate_coefficients
 from lgn.noise import gumbel, uniforms
 from lgn.randomness import layer_key
 

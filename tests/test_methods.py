@@ -25,7 +25,7 @@ from lgn.prepare import build_network
 from lgn.randomness import Batches, layer_key
 from lgn.restore import evaluate_record
 from lgn.run import parse_run
-from lgn.terminal import Stopped, StopRequest
+from lgn.stopping import Stopped, StopRequest
 from lgn.train import train
 from study.preset import expand, parse_preset
 

@@ -11,10 +11,11 @@ import yaml
 from training_process import SETTINGS, record_bytes
 
 from lgn.cli import main
-from lgn.terminal import ProgressBar, Stopped, StopRequest
+from lgn.stopping import Stopped, StopRequest
 from lgn.train import train
 from study.pieces import remaining, train_remaining
 from study.preset import parse_preset, read_preset
+from study.terminal import ProgressBar
 
 ROOT = Path(__file__).resolve().parent.parent
 TIME_IS_UP = 128 + signal.SIGALRM

@@ -21,7 +21,7 @@ from training_process import (
 
 from lgn.records import CHECKPOINT, read_checkpoint, write_checkpoint
 from lgn.run import Execution, parse_run
-from lgn.terminal import Stopped
+from lgn.stopping import Stopped
 from lgn.train import train
 from study.seeds import train_seeds
 

@@ -14,7 +14,7 @@ from lgn.errors import LgnError
 from lgn.metrics import evaluation_schedule, snapshot_schedule
 from lgn.records import SNAPSHOTS, read_run, read_snapshots, read_weights
 from lgn.run import Execution, parse_run
-from lgn.terminal import Stopped
+from lgn.stopping import Stopped
 from lgn.train import train
 from probes.record import probe_record
 from study.plan import Design

@@ -18,7 +18,7 @@ _PROGRAM = """
 import math, sys
 from lgn import state
 state.CHECKPOINT_SECONDS, state.CHECKPOINT_SHARE = float(sys.argv[1]), math.inf
-from lgn.terminal import ProgressBar
+from study.terminal import ProgressBar
 ProgressBar.LINE_SECONDS = 0.0
 from lgn.cli import main
 sys.exit(main(sys.argv[2:]))

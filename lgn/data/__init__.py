@@ -13,7 +13,7 @@ from lgn.data.own import is_own, read_own
 from lgn.data.splits import Split, hold_out, identity_of, sha256_of
 from lgn.errors import LgnError
 
-__all__ = ["Split", "default_data_dir", "fetch", "find_files", "hold_out", "required_files"]
+__all__ = ["Split", "default_data_dir", "fetch", "load", "required_files"]
 
 DIGITS_TEST_IMAGES_PER_CLASS = 36
 """36 of the 174 to 183 images of each digit: 360 in all, 20% of scikit-learn's 1,797."""

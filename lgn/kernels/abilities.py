@@ -21,16 +21,16 @@ _FUSED = {
     "temperature": ANY,
     "straight_through": (False, True),
     "grad_factor": ANY,
-    "gradient_dtype": ("float32", "bfloat16"),
     "parametrization": ("softmax",),
     "options": ("",),
+    "candidates": (1,),
 }
 _ANY_METHOD = {
     "noise": lambda: ("none", *noises()), "parametrization": lambda: tuple(parametrizations()), "options": ANY,
 }  # fmt: skip
 
 ABILITIES: dict[str, tuple[dict[str, tuple | Callable | None], ...]] = {
-    "torch": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
+    "torch": (_FUSED | _ANY_METHOD | {"candidates": ANY}, _OPTIMIZERS),
     "numba": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
     "triton": (_FUSED, _OPTIMIZERS),
 }

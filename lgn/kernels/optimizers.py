@@ -118,9 +118,12 @@ class TorchOptimized:
         return self.optimizer.name in ("adam", "adam_inside")
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """See lgn.kernels.Engine; of other optimizers than Adam optimizer.{layer}.{what}, on the CPU."""
+        """See lgn.kernels.Engine; of other optimizers than Adam optimizer.{layer}.{what}, on the CPU.
+
+        Choices of wiring count on from the last layer.
+        """
         found = {}
-        for layer, logits in enumerate(self.network.logits):
+        for layer, logits in enumerate([*self.network.logits, *self.network.choices]):
             state = self._torch.state.get(logits, {})
             if self._is_adam:
                 for name, key in (("adam_m", "exp_avg"), ("adam_v", "exp_avg_sq")):
@@ -134,7 +137,7 @@ class TorchOptimized:
         """Takes back what optimizer_state gave after network.iteration steps."""
         if not moments:
             return
-        for layer, logits in enumerate(self.network.logits):
+        for layer, logits in enumerate([*self.network.logits, *self.network.choices]):
             if self._is_adam:
                 state = {
                     "step": torch.tensor(float(self.network.iteration)),
@@ -153,4 +156,4 @@ class TorchOptimized:
     def squared_gradients(self) -> Iterator[torch.Tensor]:
         """See lgn.kernels.Engine."""
         moments = self.optimizer_state() if self._is_adam else {}
-        return (moments[f"adam_v.{layer}"] for layer in range(len(moments) // 2))
+        return (moments[f"adam_v.{layer}"] for layer in range(self.network.depth if moments else 0))

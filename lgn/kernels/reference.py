@@ -29,7 +29,7 @@ class ReferenceEngine(TorchOptimized):
         self.device = device
         self.thresholds = torch.from_numpy(as_thresholds(thresholds, network.inputs)).to(device)
         self.optimizer = optimizer
-        self._torch = torch_optimizer(list(network.logits), optimizer)
+        self._torch = torch_optimizer([*network.logits, *network.choices], optimizer)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self._loss_count = 0
 

@@ -126,12 +126,12 @@ class Method:
         return torch.special.entr(found).sum(-1).numpy()
 
 
-class _StraightThrough(torch.autograd.Function):
-    """Forward: the gates' coefficients, whole numbers. Backward: the gradient goes to the others unchanged."""
+class StraightThrough(torch.autograd.Function):
+    """Forward: hard. Backward: the gradient goes to soft, of the same shape, unchanged."""
 
     @staticmethod
-    def forward(ctx, coefficients, gates):
-        return table(COEFFICIENTS, coefficients)[gates.long()]
+    def forward(ctx, soft, hard):
+        return hard.view_as(hard)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -141,14 +141,20 @@ class _StraightThrough(torch.autograd.Function):
 def forward_coefficients(method: Method, parameters: torch.Tensor, draw: Draw) -> torch.Tensor:
     """(width, 4) coefficients that a layer's forward takes, differentiable in the parameters."""
     coefficients, gates = method.layer(parameters, draw)
-    if coefficients is None:
-        return table(COEFFICIENTS, parameters)[gates.long()]
-    return coefficients if gates is None else _StraightThrough.apply(coefficients, gates)
+    if gates is None:
+        return coefficients
+    hard = table(COEFFICIENTS, parameters)[gates.long()]
+    return hard if coefficients is None else StraightThrough.apply(coefficients, hard)
 
 
 def table(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
     """A table of lgn.gates as a tensor of another's dtype and device."""
     return torch.as_tensor(values, dtype=like.dtype, device=like.device)
+
+
+def gate_coefficients(weights: torch.Tensor) -> torch.Tensor:
+    """(width, 4) c0..c3 of mixtures of the gates by weights (width, 16): four numbers stand for sixteen gates."""
+    return weights @ table(COEFFICIENTS, weights)
 
 
 def coefficients_of(cells: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ class Estimator:
 
     straight_through: forward in training takes discrete gates, the parameters' gradient is that of the coefficients.
     grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
-    gradient_dtype: what the gradient of a hidden layer's outputs is rounded to, "float32" or "bfloat16".
+    candidates: how many each input of a neuron is chosen from in training; 1: wiring is fixed.
     parametrization: name of a method's file; options: its settings that are not at their defaults, as JSON text.
     """
 
@@ -24,9 +24,9 @@ class Estimator:
     temperature: float
     straight_through: bool
     grad_factor: float = 1.0
-    gradient_dtype: str = "float32"
     parametrization: str = "softmax"
     options: str = ""
+    candidates: int = 1
 
 
 BETA_1, BETA_2 = 0.9, 0.999

@@ -10,10 +10,9 @@ from typing import Annotated
 import torch
 from pydantic import Field
 
-from lgn.estimator import gate_coefficients
 from lgn.gates import GATES
 from lgn.methods import _method
-from lgn.methods._method import ANY, Method
+from lgn.methods._method import ANY, Method, gate_coefficients
 from lgn.methods.softmax import Softmax
 
 

@@ -7,7 +7,7 @@ Training computes with c_soft = sum_j w_j G_j, w = softmax(-|c - G_j|^2 / temper
 import torch
 
 from lgn.gates import COEFFICIENTS
-from lgn.methods._method import ANY, Method, table
+from lgn.methods._method import ANY, Method, gate_coefficients, table
 
 
 def distances(coefficients: torch.Tensor) -> torch.Tensor:
@@ -22,7 +22,7 @@ class CovJac(Method):
 
     def coefficients(self, parameters, draw):
         weights = torch.softmax(-distances(parameters) / draw.estimator.temperature, -1)
-        return weights @ table(COEFFICIENTS, parameters)
+        return gate_coefficients(weights)
 
     def gates(self, parameters):
         return distances(parameters).argmin(-1).to(torch.uint8)

@@ -7,9 +7,8 @@
 import numpy as np
 import torch
 
-from lgn.estimator import gate_coefficients, soft_weights
 from lgn.gates import PASS_A
-from lgn.methods._method import ANY, Method
+from lgn.methods._method import ANY, Method, gate_coefficients
 
 EVERYTHING = dict.fromkeys(
     ("noise", "straight_through", "temperature", "final_temperature", "init", "init_scale", "init_bias"), ANY
@@ -30,7 +29,7 @@ class Softmax(Method):
     def layer(self, parameters, draw):
         if draw.mode == "discrete":
             return None, self.gates(parameters)
-        weights = soft_weights(parameters, draw.estimator, draw.mode, draw.key)
+        weights = torch.softmax(draw.perturbed(parameters) / draw.estimator.temperature, -1)
         # The weights' argmax, not the logits': where rounding makes two weights equal, the first.
         return gate_coefficients(weights), self.gates(weights) if draw.hard else None
 

@@ -11,8 +11,6 @@ from numba.extending import intrinsic
 
 from lgn.kernels.cpu.lanes import FLOATS, INT32, INT64, INTEGERS, LANES, MASK, VECTORS, declare
 
-_HALF = ir.Constant(VECTORS[INTEGERS], [16] * LANES)
-
 
 def element_pointer(context, builder, array_type, array, index, type_):
     """Pointer to array[index] where the array is taken as one of LLVM's type_."""
@@ -52,52 +50,27 @@ def prefetch(typing, array, index, count):
 
 @intrinsic
 def load(typing, array, index):
-    """Sixteen float32 from array[index]; an array of uint16 holds bfloat16, the upper halves of float32."""
-    size = 2 if array.dtype == types.uint16 else 4
+    """Sixteen float32 from array[index]."""
 
     def generate(context, builder, signature, arguments):
-        element = ir.IntType(8 * size)
-        pointer = element_pointer(context, builder, signature.args[0], *arguments, element)
-        value = builder.load(builder.bitcast(pointer, ir.PointerType(ir.VectorType(element, LANES))))
-        value.align = size
-        if size == 2:
-            value = builder.shl(builder.zext(value, VECTORS[INTEGERS]), _HALF)
-        return builder.bitcast(value, VECTORS[FLOATS])
+        pointer = element_pointer(context, builder, signature.args[0], *arguments, ir.FloatType())
+        value = builder.load(builder.bitcast(pointer, ir.PointerType(VECTORS[FLOATS])))
+        value.align = 4
+        return value
 
     return FLOATS(array, types.int64), generate
 
 
 @intrinsic
 def store(typing, array, index, value):
-    """Sixteen float32 to array[index]; of rounded() lanes an array of uint16 keeps the upper halves."""
-    size = 2 if array.dtype == types.uint16 else 4
+    """Sixteen float32 to array[index]."""
 
     def generate(context, builder, signature, arguments):
-        element = ir.IntType(8 * size)
-        value = builder.bitcast(arguments[2], VECTORS[INTEGERS])
-        if size == 2:
-            value = builder.trunc(builder.lshr(value, _HALF), ir.VectorType(element, LANES))
-        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], element)
-        builder.store(value, builder.bitcast(pointer, ir.PointerType(value.type))).align = size
+        pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], ir.FloatType())
+        builder.store(arguments[2], builder.bitcast(pointer, ir.PointerType(VECTORS[FLOATS]))).align = 4
         return context.get_dummy_value()
 
     return types.void(array, types.int64, FLOATS), generate
-
-
-@intrinsic
-def rounded(typing, array, x):
-    """Lanes as this array will hold them: to the nearest bfloat16, ties to even, for one of uint16; NaN stays NaN."""
-
-    def generate(context, builder, signature, arguments):
-        if array.dtype != types.uint16:
-            return arguments[1]
-        bits = builder.bitcast(arguments[1], VECTORS[INTEGERS])
-        odd = builder.and_(builder.lshr(bits, _HALF), ir.Constant(VECTORS[INTEGERS], [1] * LANES))
-        bits = builder.add(bits, builder.add(odd, ir.Constant(VECTORS[INTEGERS], [0x7FFF] * LANES)))
-        bits = builder.and_(bits, ir.Constant(VECTORS[INTEGERS], [0xFFFF0000] * LANES))
-        return builder.bitcast(bits, VECTORS[FLOATS])
-
-    return FLOATS(array, FLOATS), generate
 
 
 @intrinsic

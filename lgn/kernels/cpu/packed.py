@@ -15,7 +15,6 @@ from lgn.kernels.cpu.memory import (
     load,
     load_mask,
     prefetch,
-    rounded,
     store,
     store_totals,
 )
@@ -167,8 +166,6 @@ def cell_sums_of_hidden(
                 g1 += signed_row(above, row + LANES, outputs, mask + 1, if_set, if_clear)
                 g2 += signed_row(above, row + 2 * LANES, outputs, mask + 2, if_set, if_clear)
                 g3 += signed_row(above, row + 3 * LANES, outputs, mask + 3, if_set, if_clear)
-            g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
-            g2, g3 = rounded(gradients, g2), rounded(gradients, g3)
             if keep:
                 row = lanes * j + 64 * w
                 store(gradients, row, g0)

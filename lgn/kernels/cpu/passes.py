@@ -62,9 +62,9 @@ class Passes:
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
         self.readers = _readers(self.first, self.second)
-        # By the lanes of a batch, and what decides their dtypes.
+        # By the lanes of a batch; those of activations by their kind too.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
-        self.gradients: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+        self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.count = 0  # Of forward_of, whose buffers the last one fills.
         self.meeting = new_meeting()
         self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
@@ -171,15 +171,11 @@ class Passes:
         )
 
     def _gradients(self, batch: int, packed: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Buffers of the gradient of the class sums, and of two layers' outputs in turn (uint16: bfloat16)."""
-        network, dtype = self.network, self.network.estimator.gradient_dtype
-        lanes = lanes_of(batch, packed)
-        if (lanes, dtype) not in self.gradients:
-            rows = zeros((2, network.width, lanes))
-            if dtype == "bfloat16":
-                rows = rows.astype(np.uint16)
-            self.gradients[lanes, dtype] = zeros((network.classes, lanes)), rows
-        return self.gradients[lanes, dtype]
+        """Buffers of the gradient of the class sums, and of two layers' outputs in turn."""
+        network, lanes = self.network, lanes_of(batch, packed)
+        if lanes not in self.gradients:
+            self.gradients[lanes] = zeros((network.classes, lanes)), zeros((2, network.width, lanes))
+        return self.gradients[lanes]
 
 
 @kernel

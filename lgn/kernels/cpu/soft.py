@@ -7,7 +7,7 @@ Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a mu
 import numpy as np
 
 from lgn.kernels.cpu.lanes import LANES, inlined, kernel, splat
-from lgn.kernels.cpu.memory import at, load, prefetch, rounded, store, store_totals
+from lgn.kernels.cpu.memory import at, load, prefetch, store, store_totals
 from lgn.kernels.cpu.neuron import (
     AHEAD,
     CACHED,
@@ -143,7 +143,6 @@ def products_of_hidden(
                 other = at(others, e) * lanes + t
                 g0 += weighted_row(above, row, outputs, other, linear, product)
                 g1 += weighted_row(above, row + LANES, outputs, other + LANES, linear, product)
-            g0, g1 = rounded(gradients, g0), rounded(gradients, g1)
             if keep:
                 store(gradients, lanes * j + t, g0)
                 store(gradients, lanes * j + t + LANES, g1)

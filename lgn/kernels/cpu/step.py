@@ -85,7 +85,7 @@ def backward(
 
     Each chunk of neurons goes through Adam at once, or, where `found` is not empty, leaves there the gradients of its
     logits (depth, width, 16) or of the coefficients c0..c3 (depth, width, 4); of those, records and inverse_temperature
-    are not read. gradients (2, width, lanes) float32 or bfloat16: two layers in turn.
+    are not read. gradients (2, width, lanes) float32: two layers in turn.
     """
     depth, width = state.shape[:2]
     group = width // class_gradient.shape[0]

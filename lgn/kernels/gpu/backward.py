@@ -11,7 +11,6 @@ from lgn.kernels.gpu.neuron import (
     log,
     logit_gradient,
     perturbed,
-    round_to_bfloat16,
     softmax,
 )
 from lgn.kernels.gpu.packed import LANES, gate_derivatives
@@ -79,8 +78,7 @@ def backward(
     are None. keys (replicas, depth, 2) int32. above: gradients of the layer above, a row for each `group` of its
     neurons; state: its gates or coefficients; pointers, edges, others: who reads this layer (memory.readers), whose
     outputs are `outputs`. For the last layer pointers is None and `above` its own gradient. gradients (rows, lanes):
-    float32 or bfloat16, where this layer's go if a layer below is to KEEP and read them. below: activations that
-    first, second number.
+    where this layer's go if a layer below is to KEEP and read them. below: activations that first, second number.
 
     A row is the sum of its readers' rows times their derivatives: gathered, so no two programs write to one place.
     Bound by those random rows, of which those that every derivative would multiply by 0 are not read.
@@ -119,15 +117,9 @@ def backward(
                     derivative = linear + product * load_rows(outputs, other, live, tile, tiles, WORDS)
                 g += derivative * load_rows(above, reader // group, live, tile, tiles, WORDS)
             g *= grad_factor
-            if gradients.dtype.element_ty == tl.bfloat16:
-                g = round_to_bfloat16(g)
         if KEEP:
             row = j.to(tl.int64)[:, None, None] * (tiles * WORDS * LANES) + tile * WORDS * LANES
-            tl.store(
-                gradients + row + lane[None, :, :],
-                g.to(gradients.dtype.element_ty),
-                mask=inside[:, None, None],
-            )
+            tl.store(gradients + row + lane[None, :, :], g, mask=inside[:, None, None])
         a = load_rows(below, row_a, inside, tile, tiles, WORDS)
         b = load_rows(below, row_b, inside, tile, tiles, WORDS)
         ga = times(g, a)

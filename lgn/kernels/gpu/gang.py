@@ -237,9 +237,7 @@ class TritonGang:
             shapes = pass_shapes(
                 depth, rows, self.begins[-1], self.packed, self.class_rows,
                 class_parts(self.width, self.classes)[0], lanes,
-            ) | step_shapes(
-                depth, rows, replicas, self.class_rows, self.pixels, lanes, self.estimator.gradient_dtype
-            )  # fmt: skip
+            ) | step_shapes(depth, rows, replicas, self.class_rows, self.pixels, lanes)  # fmt: skip
             one = SimpleNamespace(**allocate(shapes, self.device), packed=self.packed, lanes=lanes)
             one.state = self.memory.state
             one.keys, inverse_temperatures, rates, one.labels = one.header.split(

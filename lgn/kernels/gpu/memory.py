@@ -28,8 +28,6 @@ KEY_STEPS = 256
 RING = 3
 """Steps that the host may be ahead of the device's copies."""
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
 
 def padded_lanes(batch: int) -> int:
     """Images that a batch is padded to: 32, 64, 128 or a multiple of 128."""
@@ -79,12 +77,10 @@ def pass_shapes(
     }
 
 
-def step_shapes(
-    depth: int, rows: int, replicas: int, class_rows: int, pixels: int, lanes: int, gradient_dtype: str
-) -> Shapes:
+def step_shapes(depth: int, rows: int, replicas: int, class_rows: int, pixels: int, lanes: int) -> Shapes:
     """Buffers of a training step beside those of its forward pass."""
     return {
-        "gradients": ((2 if depth > 1 else 0, rows, lanes), DTYPES[gradient_dtype]),
+        "gradients": ((2 if depth > 1 else 0, rows, lanes), torch.float32),
         "class_gradient": ((class_rows, lanes), torch.float32),
         "losses": ((replicas, lanes), torch.float64),
         "pixels": ((replicas * lanes * pixels,), torch.uint8),
@@ -123,7 +119,6 @@ def training_bytes(
     pixels: int,
     batch: int,
     straight_through: bool,
-    gradient_dtype: str = "float32",
     replicas: int = 1,
 ) -> int:
     """Device memory of training at one batch size. inputs: thermometer bits, of which 2 * width at most are used."""
@@ -137,7 +132,7 @@ def training_bytes(
                 pass_shapes(
                     depth, rows, used, straight_through, class_rows, class_parts(width, classes)[0], lanes
                 ),
-                step_shapes(depth, rows, replicas, class_rows, pixels, lanes, gradient_dtype),
+                step_shapes(depth, rows, replicas, class_rows, pixels, lanes),
             ),
         )
     )

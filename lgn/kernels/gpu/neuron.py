@@ -163,11 +163,3 @@ def adam(logits, moment, square, g, step_size, square_scale, epsilon):
     square = square * _BETA_2 + g * g * _REST_2
     step = tl.div_rn(moment * step_size, tl.sqrt_rn(square) * square_scale + epsilon)
     return logits - step, moment, square
-
-
-@triton.jit
-def round_to_bfloat16(x):
-    """float32 rounded to the nearest bfloat16, ties to even; in integers, since the interpreter's cast truncates."""
-    bits = bits_of(x)
-    rounded = from_bits((bits + (0x7FFF + ((bits >> 16) & 1))) & -65536)
-    return tl.where(x == x, rounded, x)
