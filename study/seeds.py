@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lgn import records
 from lgn.errors import LgnError
-from lgn.kernels.abilities import FUSED
+from lgn.kernels.abilities import FUSED, is_fused
 from lgn.memory import require_memory
 from lgn.prepare import backend_of, build_network, read_data, warm_up
 from lgn.run import Execution, Run
@@ -26,16 +26,17 @@ def train_seeds(
 ) -> list[dict]:
     """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
 
-    With the triton backend all take each step together, in one launch, and each record's clock counts that launch for
-    all; otherwise one trains after the other. Results, and `keep`, are those of train(). Runs that have a record of the
-    same training keep it, so that an interrupted call goes on; again: all train, and replace what is there. A run that
-    fails leaves the others to end; its error is raised then. Before any trains, LgnError is raised where a record is of
-    other settings, another version or another execution, or where what is to be kept was not.
+    With the triton backend's fused step all take each step together, in one launch, and each record's clock counts that
+    launch for all; otherwise one trains after the other. Results, and `keep`, are those of train(). Runs that have a
+    record of the same training keep it, so that an interrupted call goes on; again: all train, and replace what is
+    there. A run that fails leaves the others to end; its error is raised then. Before any trains, LgnError is raised
+    where a record is of other settings, another version or another execution, or where what is to be kept was not.
     """
     if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
         raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
     left = {path: run for path, run in runs.items() if again or not _is_trained(path, run, execution, keep)}
-    if len(left) > 1 and backend_of(next(iter(left.values())), execution)[0] == "triton":
+    fused = [run for run in left.values() if is_fused(run.estimator)]
+    if len(fused) > 1 and backend_of(fused[0], execution)[0] == "triton":
         _train_together(left, data_dir, execution, progress, stop, keep)
     else:
         _train_in_turn(left, data_dir, execution, progress, stop, keep)

@@ -95,6 +95,17 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
         assert_same_record(tmp_path / str(seed), alone / str(seed))
 
 
+def test_seeds_of_a_method_without_a_fused_step_train_in_turn(tmp_path, monkeypatch):
+    pytest.importorskip("triton")
+    alone = {"parametrization": "light", "noise": "none", "temperature": 1.0, "straight_through": False}
+    trained = []
+    monkeypatch.setattr("study.seeds.train", lambda run, *_: trained.append(run.seed))
+    monkeypatch.setattr("study.seeds.records.read_run", lambda path: {})
+    runs = [parse_run(SETTINGS | alone | {"seed": seed}) for seed in range(2)]
+    train_seeds({tmp_path / str(run.seed): run for run in runs}, tmp_path, TRITON)
+    assert trained == [0, 1]
+
+
 @pytest.mark.long
 def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
     """One of them further on than the other, and so at another temperature in the same launch."""

@@ -32,6 +32,7 @@ from lgn.kernels.gpu import memory as triton_memory
 from lgn.kernels.gpu import neuron as triton_math
 from lgn.kernels.gpu.engine import TritonEngine
 from lgn.kernels.gpu.gang import TritonGang
+from lgn.kernels.gpu.passes import TritonPasses
 from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import NOISES, uniforms
@@ -494,6 +495,13 @@ def compile_all_kernels():
             gang.backward(gang.forward(pixels[None], 0))
             for mode in ("discrete", "soft", "train_mode"):
                 gang.scores(pixels, mode)
+    for estimator, state in (
+        (BOTH_PATHS[0], torch.zeros((2, 640), dtype=torch.uint8)),
+        (BOTH_PATHS[1], torch.zeros((2, 640, 4))),
+    ):
+        passes = TritonPasses(network(estimator, width=640, depth=2), LEVELS, "cpu")
+        passes.backward_of(state, passes.forward_of(state, images(128)[0]))
+        passes.scores_of(state, images(128)[0])
 
 
 def test_every_kernel_compiles_for_a_gpu(tmp_path):

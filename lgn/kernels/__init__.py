@@ -96,10 +96,10 @@ def make_engine(
         return ReferenceEngine(network, thresholds, optimizer, device)
     fused = optimizer if optimizer.name in FUSED else OptimizerSettings(optimizer.learning_rate)
     if not is_fused(network.estimator):
-        from lgn.kernels.cpu.methods import MethodPasses
+        from lgn.kernels.methods import MethodPasses, passes_of
         from lgn.kernels.unfused import Unfused
 
-        return Unfused(MethodPasses(network, thresholds, threads), optimizer)
+        return Unfused(MethodPasses(passes_of(network, thresholds, backend, device, threads)), optimizer)
     if backend == "numba":
         from lgn.kernels.cpu.engine import NumbaEngine
 

@@ -32,7 +32,7 @@ _ANY_METHOD = {
 ABILITIES: dict[str, tuple[dict[str, tuple | Callable | None], ...]] = {
     "torch": (_FUSED | _ANY_METHOD | {"candidates": ANY}, _OPTIMIZERS),
     "numba": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
-    "triton": (_FUSED, _OPTIMIZERS),
+    "triton": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
 }
 """backend -> allowed values of the fields of Estimator, and of OptimizerSettings."""
 

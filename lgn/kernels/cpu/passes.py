@@ -69,6 +69,13 @@ class Passes:
         self.meeting = new_meeting()
         self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
+    def own(self, tensor: torch.Tensor) -> np.ndarray:
+        """A copy as the kernels take it."""
+        return tensor.detach().to("cpu", copy=True).contiguous().numpy()
+
+    def synchronize(self) -> None:
+        """Nothing runs behind the caller's back."""
+
     def forward_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
         """(batch, classes) float32 scores of (batch, pixels) uint8; what backward_of takes is left in buffers."""
         pixels = as_pixels(pixels, self.pixels)

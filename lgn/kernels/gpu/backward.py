@@ -79,6 +79,7 @@ def backward(
     neurons; state: its gates or coefficients; pointers, edges, others: who reads this layer (memory.readers), whose
     outputs are `outputs`. For the last layer pointers is None and `above` its own gradient. gradients (rows, lanes):
     where this layer's go if a layer below is to KEEP and read them. below: activations that first, second number.
+    Where logits is None, logit_gradients (rows, 4) takes the gradients of c0..c3, the sums over the batch.
 
     A row is the sum of its readers' rows times their derivatives: gathered, so no two programs write to one place.
     Bound by those random rows, of which those that every derivative would multiply by 0 are not read.
@@ -128,20 +129,27 @@ def backward(
         sb += tl.sum(tl.sum(times(g, b), 2), 1)
         sab += tl.sum(tl.sum(times(ga, b), 2), 1)
 
-    place = j.to(tl.int64)[:, None] * GATES + tl.arange(0, GATES)[None, :]
-    mask = inside[:, None]
-    z = tl.load(logits + place, mask=mask, other=0.0)
-    replica = tl.where(inside, j // width, 0)
-    inverse_temperature = tl.load(inverse_temperatures + replica)[:, None]
-    weights = softmax(perturbed(z, keys, replica * depth + layer, j % width, NOISE), inverse_temperature)
-    v = logit_gradient(weights, s, sa, sb, sab, inverse_temperature)
-    if logit_gradients is not None:
-        tl.store(logit_gradients + place, v, mask=mask)
+    if logits is None:
+        four = logit_gradients + 4 * j.to(tl.int64)
+        tl.store(four, s, mask=inside)
+        tl.store(four + 1, sa, mask=inside)
+        tl.store(four + 2, sb, mask=inside)
+        tl.store(four + 3, sab, mask=inside)
     else:
-        moment = tl.load(moments + place, mask=mask, other=0.0)
-        square = tl.load(squares + place, mask=mask, other=0.0)
-        step_size, square_scale = tl.load(rates + 2 * replica), tl.load(rates + 2 * replica + 1)
-        z, moment, square = adam(z, moment, square, v, step_size[:, None], square_scale[:, None], epsilon)
-        tl.store(logits + place, z, mask=mask)
-        tl.store(moments + place, moment, mask=mask)
-        tl.store(squares + place, square, mask=mask)
+        place = j.to(tl.int64)[:, None] * GATES + tl.arange(0, GATES)[None, :]
+        mask = inside[:, None]
+        z = tl.load(logits + place, mask=mask, other=0.0)
+        replica = tl.where(inside, j // width, 0)
+        inverse_temperature = tl.load(inverse_temperatures + replica)[:, None]
+        weights = softmax(perturbed(z, keys, replica * depth + layer, j % width, NOISE), inverse_temperature)
+        v = logit_gradient(weights, s, sa, sb, sab, inverse_temperature)
+        if logit_gradients is not None:
+            tl.store(logit_gradients + place, v, mask=mask)
+        else:
+            moment = tl.load(moments + place, mask=mask, other=0.0)
+            square = tl.load(squares + place, mask=mask, other=0.0)
+            step_size, square_scale = tl.load(rates + 2 * replica), tl.load(rates + 2 * replica + 1)
+            z, moment, square = adam(z, moment, square, v, step_size[:, None], square_scale[:, None], epsilon)
+            tl.store(logits + place, z, mask=mask)
+            tl.store(moments + place, moment, mask=mask)
+            tl.store(squares + place, square, mask=mask)

@@ -102,11 +102,15 @@ class Launcher:
         )  # fmt: skip
 
     def backward(self, buffers: SimpleNamespace, logit_gradients: torch.Tensor | None = None) -> None:
-        """Adam on all layers' logits, or, into logit_gradients (depth, rows, 16), the gradients alone."""
+        """Adam on all layers' logits, or, into logit_gradients (depth, rows, 16), the gradients alone.
+
+        Of memory without logits those of c0..c3, (depth, rows, 4).
+        """
         memory, last, rows = self.memory, self.depth - 1, self.replicas * self.width
         tile = min(buffers.lanes, TILE)
         block = BACKWARD_VALUES // tile
         for layer in range(last, -1, -1):
+            logits = None if memory.logits is None else memory.logits[layer]
             if logit_gradients is None:
                 optimiser = memory.moments[layer], memory.squares[layer], None, buffers.keys, buffers.rates
             else:
@@ -124,7 +128,7 @@ class Launcher:
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
             backward[(triton.cdiv(rows, block),)](
-                memory.logits[layer], *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width,
+                logits, *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width,
                 buffers.inverse_temperatures, *above, *edges, self.estimator.grad_factor, gradients,
                 buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
                 buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,

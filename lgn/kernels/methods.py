@@ -1,28 +1,27 @@
-"""Any method on the CPU's kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
+"""Any method on kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
 
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from lgn.arrays import require_logits, require_mode
-from lgn.kernels.autograd import scores
-from lgn.kernels.cpu.passes import Passes
+from lgn.arrays import Array, require_logits, require_mode
+from lgn.kernels.autograd import Passes, scores
 from lgn.network import LogicNetwork
 
 
-class MethodPasses(Passes):
-    """A KernelEngine but for step(), which kernels.unfused has. Parameters stay where they are."""
+class MethodPasses:
+    """A KernelEngine but for step(), which kernels.unfused has. Parameters stay where the passes have them."""
 
-    def __init__(self, network: LogicNetwork, thresholds: np.ndarray, threads: int = 1):
-        require_logits(network)
-        super().__init__(network, thresholds, threads)
+    def __init__(self, passes: Passes):
+        self.passes, self.network, self.frozen = passes, passes.network, passes.frozen
+        self.name, self.device, self.synchronize = passes.name, str(passes.device), passes.synchronize
 
-    def forward(self, pixels: np.ndarray, step: int) -> torch.Tensor:
+    def forward(self, pixels: Array, step: int) -> torch.Tensor:
         require_logits(self.network, self.device)
         with torch.enable_grad():
             coefficients, gates = self._state("train_mode", step)
-            self._scores = scores(self, pixels, coefficients, gates)
+            self._scores = scores(self.passes, pixels, coefficients, gates)
         return self._scores.detach()
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
@@ -30,15 +29,12 @@ class MethodPasses(Passes):
         return list(torch.autograd.grad(self._scores, parameters, gradient, retain_graph=True))
 
     @torch.no_grad()
-    def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
+    def scores(self, pixels: Array, mode: str, draw: int = 0) -> np.ndarray:
         require_mode(mode)
         self.frozen.require()
         require_logits(self.network, self.device)
         coefficients, gates = self._state(mode, None, draw)
-        return self.scores_of((coefficients if gates is None else gates).numpy(), pixels)
-
-    def synchronize(self) -> None:
-        """Nothing runs behind the caller's back."""
+        return self.passes.scores_of(self.passes.own(coefficients if gates is None else gates), pixels)
 
     def _state(self, mode: str, step: int | None, draw: int = 0) -> tuple:
         """Stacked coefficients (depth, width, 4) and gates (depth, width), either of which may be None."""
@@ -51,3 +47,17 @@ class MethodPasses(Passes):
             None if part is None else part.view(network.depth, network.width, *part.shape[1:])
             for part in parts
         )
+
+
+def passes_of(
+    network: LogicNetwork, thresholds: np.ndarray, backend: str, device: str, threads: int
+) -> Passes:
+    """The kernels of a backend. Raises LgnError for parameters that they cannot take over."""
+    require_logits(network)
+    if backend == "numba":
+        from lgn.kernels.cpu.passes import Passes as CpuPasses
+
+        return CpuPasses(network, thresholds, threads)
+    from lgn.kernels.gpu.passes import TritonPasses
+
+    return TritonPasses(network, thresholds, device)
