@@ -164,7 +164,8 @@ def coefficients_of(cells: torch.Tensor) -> torch.Tensor:
 
 def gates_of(bits: torch.Tensor) -> torch.Tensor:
     """(width,) uint8 gates whose truth tables are bits (width, 4)."""
-    return (bits.long() * torch.tensor([8, 4, 2, 1], device=bits.device)).sum(-1).to(torch.uint8)
+    places = torch.tensor([8, 4, 2, 1], dtype=torch.uint8, device=bits.device)
+    return (bits.to(torch.uint8) * places).sum(-1, dtype=torch.uint8)
 
 
 def probabilities_of(cells: torch.Tensor) -> torch.Tensor:

@@ -48,17 +48,21 @@ class Walsh(Method):
 
     def cells(self, parameters, draw=None):
         """(width, 4): -s at the cells, with a hard forward's noise."""
-        s = -parameters @ table(torch.tensor(SIGNS), parameters)
-        return s if draw is None else s + self._noise(s, draw)
+        s = parameters @ table(-torch.tensor(SIGNS), parameters)
+        return s if draw is None or not self._is_noisy(draw) else s + self._noise(s, draw)
+
+    def layer(self, parameters, draw):
+        if draw.mode == "discrete":
+            return None, self.gates(parameters)
+        cells = self.cells(parameters, draw)
+        soft = coefficients_of(torch.sigmoid(cells / draw.estimator.temperature))
+        return soft, gates_of(cells.detach() > 0) if draw.hard else None
 
     def coefficients(self, parameters, draw):
-        return coefficients_of(torch.sigmoid(self.cells(parameters, draw) / draw.estimator.temperature))
+        return self.layer(parameters, draw)[0]
 
     def gates(self, parameters):
         return gates_of(self.cells(parameters) > 0)
-
-    def drawn_gates(self, parameters, draw):
-        return gates_of(self.cells(parameters, draw) > 0)
 
     def gate_probabilities(self, parameters):
         return probabilities_of(torch.sigmoid(self.cells(parameters)))
@@ -72,8 +76,11 @@ class Walsh(Method):
         s = t[:, 0] + t[:, 1] * v + (t[:, 2] + t[:, 3] * v) * u
         return torch.sigmoid((self._noise(s[:, :1], draw) - s) / draw.estimator.temperature)
 
+    def _is_noisy(self, draw):
+        return draw.mode == "train_mode" and draw.estimator.noise != "none"
+
     def _noise(self, like, draw):
-        if draw.mode != "train_mode" or draw.estimator.noise == "none":
+        if not self._is_noisy(draw):
             return torch.zeros_like(like)
         u = uniforms(draw.key, len(like), like.device)[:, : like.shape[1]].to(like.dtype)
         return torch.log(u) - torch.log(1 - u)
