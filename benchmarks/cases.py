@@ -1,10 +1,12 @@
 """What is measured: networks, the factors to be reached on them, and how thoroughly."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 
-from lgn.methods import METHODS, Estimator
+from lgn.methods import Estimator
+from lgn.methods._names import shorthands
 from lgn.network import LogicNetwork
 
 CLASSES = 10
@@ -23,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """A network to be trained on random pixels. rounds: how often each implementation has its turn."""
+    """A network to be trained on random pixels by each of `methods`. rounds: turns of each implementation."""
 
     name: str
     depth: int
@@ -35,6 +37,7 @@ class Case:
     threads: int = 1
     rounds: int = 11
     targets: tuple[Target, ...] = ()
+    methods: tuple[str, ...] = ("glgn", "dlgn")
 
     @property
     def inputs(self) -> int:
@@ -46,6 +49,9 @@ class Case:
 
 
 TORCHLOGIX, SIXTEEN_GATES = ("torchlogix",), ("sixteen_gates",)
+
+SEAM = ("light_sigmoid", "walsh_hard", "cage")
+"""Methods whose step is not fused: torch on the parameters, kernels on the batch. torchlogix has the first two."""
 
 SPEED_CASES = (
     Case(
@@ -67,6 +73,23 @@ SPEED_CASES = (
     ),
     Case("depth 4, width 64,000", depth=4, width=64_000, rounds=5, targets=(Target("glgn", TORCHLOGIX, 30),)),
     Case("depth 12, width 500", depth=12, width=500, pixels=64, thresholds=8, batch=64),
+    Case(
+        "other methods, depth 12, width 16,000",
+        depth=12,
+        width=16_000,
+        rounds=7,
+        targets=(Target("light_sigmoid", TORCHLOGIX, 5), Target("walsh_hard", TORCHLOGIX, 5)),
+        methods=SEAM,
+    ),
+    Case(
+        "other methods, depth 12, width 500",
+        depth=12,
+        width=500,
+        pixels=64,
+        thresholds=8,
+        batch=64,
+        methods=SEAM,
+    ),
     Case("GPU, depth 12, width 256,000", depth=12, width=256_000, device="cuda", rounds=7),
     Case("GPU, depth 12, width 500", depth=12, width=500, pixels=64, thresholds=8, batch=64, device="cuda"),
 )
@@ -75,6 +98,7 @@ SPEED_CASES = (
 QUICK_CASES = (
     Case("quick, depth 4, width 2,000", depth=4, width=2000, pixels=1024, rounds=5),
     Case("quick, depth 12, width 500", depth=12, width=500, pixels=64, thresholds=8, batch=64, rounds=5),
+    Case("quick, other methods, depth 4, width 500", depth=4, width=500, pixels=64, rounds=5, methods=SEAM),
 )
 
 
@@ -97,8 +121,10 @@ def random_batches(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def build_network(case: Case, method: str) -> LogicNetwork:
-    """The network that every implementation trains: same wiring, same normal logits, temperature 1."""
-    estimator = Estimator(**{"temperature": 1.0} | METHODS[method])
+    """The network that every implementation trains: same wiring, same initial parameters, temperature 1."""
+    settings = {"temperature": 1.0} | shorthands()[method]
+    options = settings.pop("options", None)
+    estimator = Estimator(**settings, options=json.dumps(options) if options else "")
     return LogicNetwork(
         inputs=case.inputs, classes=CLASSES, depth=case.depth, width=case.width, wiring="random", init="gaussian",
         init_scale=1.0, init_bias=0.0, group_temperature=30.0, estimator=estimator, seed=0,

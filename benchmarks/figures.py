@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.style import NEUTRAL, PAGE, method_style, save, styled
+from benchmarks.cases import SEAM
 from benchmarks.workflow import LIMIT_MIB, LIMIT_SECONDS, STEPS
 
 METHODS = ("glgn", "dlgn")
@@ -16,7 +17,8 @@ LIBRARIES = {
     "torchlogix": "torchlogix 0.2",
     "sixteen_gates": "16-gate sum",
 }
-BAR = 0.36
+BARS = 0.72
+"""Share of a library's place that its bars, one a method, take."""
 
 
 def draw_all(folder: Path) -> list[Path]:
@@ -44,8 +46,11 @@ def draw_speed(speed: pd.DataFrame) -> Figure:
         axes.set_axis_off()
     for axes in panels[-1]:
         axes.set_xlabel("ms an iteration, median and 10-90%")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(METHODS))
+    # One entry a method, whichever panels it is in.
+    handles = {}
+    for axes in panels.flat:
+        handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles))
     return figure
 
 
@@ -59,12 +64,14 @@ def best_variants(speed: pd.DataFrame) -> pd.DataFrame:
 
 def _speed_panel(axes: Axes, case: str, table: pd.DataFrame) -> None:
     libraries = [library for library in LIBRARIES if library in set(table.library)]
-    for offset, method in ((-BAR / 2, METHODS[0]), (BAR / 2, METHODS[1])):
-        style = method_style(method)
+    methods = [method for method in (*METHODS, *SEAM) if method in set(table.method)]
+    bar = BARS / len(methods)
+    for number, method in enumerate(methods):
+        style, offset = method_style(method), (number + 0.5) * bar - BARS / 2
         rows = table[table.method == method].set_index("library").reindex(libraries)
         places = [index + offset for index in range(len(libraries))]
         spread = [rows.median_ms - rows.low_ms, rows.high_ms - rows.median_ms]
-        axes.barh(places, rows.median_ms, BAR, color=style.color, label=style.label)
+        axes.barh(places, rows.median_ms, bar, color=style.color, label=style.label)
         axes.errorbar(rows.median_ms, places, xerr=spread, fmt="none", ecolor="0.2", elinewidth=0.8)
         ours = rows.median_ms.iloc[0]
         for place, library in zip(places, libraries, strict=True):

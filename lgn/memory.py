@@ -56,7 +56,7 @@ def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 
         shape = dict(depth=run.depth, width=run.width, inputs=inputs, classes=info.classes)
         needed = evaluation_bytes(**shape) + training_bytes(
             **shape, pixels=pixels, batch=run.batch_size, straight_through=run.straight_through,
-            replicas=len(runs),
+            replicas=len(runs), estimator=run.estimator,
         )  # fmt: skip
         _require(runs, needed, torch.cuda.mem_get_info(device)[0], f"memory of {device}")
 

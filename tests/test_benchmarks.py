@@ -12,7 +12,7 @@ import torch
 from analysis.tidy import read_tables
 from benchmarks import figures, speed, workflow
 from benchmarks.__main__ import machine, main
-from benchmarks.cases import SPEED_CASES, Case, Target, build_network, levels, random_batches
+from benchmarks.cases import SEAM, SPEED_CASES, Case, Target, build_network, levels, random_batches
 from benchmarks.implementations import implementations
 from benchmarks.implementations.four_coefficients import FourCoefficients
 from benchmarks.implementations.sixteen_gates import SixteenGates
@@ -56,6 +56,21 @@ def test_peers_have_the_loss_and_gradients_of_the_reference(model, transposed):
         torch.testing.assert_close(gradient, network.logits[layer].grad, rtol=1e-4, atol=1e-8)
 
 
+@needs_torchlogix
+@pytest.mark.parametrize(("method", "layers"), [("light_sigmoid", TINY.depth), ("walsh_hard", 1)])
+def test_torchlogix_has_our_other_methods(method, layers):
+    """Their gradient to a hard layer's inputs is another, so there the last layer's gradients alone are ours."""
+    network = build_network(TINY, method).train()
+    bits, labels = bits_of_first_batch()
+    peer = build_model(network, method).train()
+    for model in (network, peer):
+        torch.nn.functional.cross_entropy(model(bits), labels).backward()
+    theirs = [parameter.grad for parameter in peer.parameters()]
+    assert len(theirs) == TINY.depth
+    for ours, gradient in list(zip(network.logits, theirs, strict=True))[-layers:]:
+        torch.testing.assert_close(gradient, ours.grad, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize(("model", "transposed"), peers())
 def test_peers_sample_whole_gates_for_glgn(model, transposed):
     bits, _ = bits_of_first_batch()
@@ -66,8 +81,11 @@ def test_peers_sample_whole_gates_for_glgn(model, transposed):
     assert not torch.equal(sums, peer(bits) * 30), "fresh noise in every step"
 
 
-def test_every_implementation_takes_steps():
-    for implementation in implementations(TINY):
+@pytest.mark.parametrize("methods", [TINY.methods, SEAM])
+def test_every_implementation_takes_steps(methods):
+    found = implementations(replace(TINY, methods=methods))
+    assert [one.method for one in found if one.library == "lgn-bench"] == list(methods)
+    for implementation in found:
         if implementation.variant != "compiled":
             step = implementation.build(TINY)
             for _ in range(3):
@@ -159,7 +177,9 @@ def test_scaling_says_what_failed():
 def test_tables_become_figures_and_bad_arguments_one_line(tmp_path, capsys):
     names = [f"{library} {method} eager" for library in figures.LIBRARIES for method in figures.METHODS]
     timings = {name: Timing((index + 1.0,)) for index, name in enumerate(names)}
-    speed.speed_rows("case", 1, timings).to_csv(tmp_path / "speed.csv", index=False)
+    others = {f"lgn-bench {method} numba": Timing((1.0,)) for method in SEAM}
+    tables = [speed.speed_rows("case", 1, timings), speed.speed_rows("others", 1, others)]
+    pd.concat(tables).to_csv(tmp_path / "speed.csv", index=False)
     steps = [(runs, step, 1.0, 100.0) for runs in (4, 40) for step in workflow.STEPS]
     pd.DataFrame(steps, columns=workflow.COLUMNS).to_csv(tmp_path / "workflow.csv", index=False)
     assert main(["figures", "--output", str(tmp_path)]) == 0

@@ -10,6 +10,7 @@ from test_triton import DEVICE, LEVELS, images, large_programs, network  # noqa:
 from lgn.kernels import make_engine, resolve
 from lgn.kernels.autograd import scores
 from lgn.kernels.cpu.passes import Passes
+from lgn.kernels.gpu.memory import UNFUSED_BYTES, training_bytes
 from lgn.kernels.gpu.passes import TritonPasses
 from lgn.methods import MODES, Estimator, OptimizerSettings
 
@@ -58,6 +59,15 @@ def test_a_step_of_any_method_is_the_cpus(estimator):
     cpu.network.load_state_dict(gpu.network.state_dict())
     for mode in MODES:
         assert abs(gpu.scores(pixels, mode, 3) - cpu.scores(pixels, mode, 3)).max() < 1e-5, mode
+
+
+def test_torchs_share_of_a_step_is_in_the_memory_estimate():
+    shape = dict(depth=3, width=30, inputs=36, classes=10, pixels=12, batch=40, straight_through=True)
+    alone, fused, light = (
+        training_bytes(**shape, estimator=estimator)
+        for estimator in (None, Estimator("gumbel", 1.0, True), UNFUSED[1])
+    )
+    assert alone == fused == light - 3 * 30 * UNFUSED_BYTES
 
 
 def test_auto_takes_triton_on_a_gpu_for_any_method_on_cells(monkeypatch, capsys):

@@ -10,11 +10,13 @@ from benchmarks.implementations import four_coefficients, ours, sixteen_gates, t
 from benchmarks.measure import Step
 
 OURS = "lgn-bench"
+SOFTMAX = ("glgn", "dlgn")
+"""What the torch code beside this package computes."""
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to train a method ("dlgn" or "glgn"). label: what figures call it. build(case) gives its step."""
+    """One way to train a method. label: what figures call it. build(case) gives its step."""
 
     library: str
     method: str
@@ -31,13 +33,13 @@ def implementations(case: Case) -> list[Implementation]:
     backend = "numba" if case.device == "cpu" else "triton"
     found = [
         Implementation(OURS, method, backend, partial(ours.build, method=method, backend=backend))
-        for method in ("glgn", "dlgn")
+        for method in case.methods
     ]
-    for library, module, variants in (
-        ("torchlogix", torchlogix, ("eager", "compiled")),
+    for library, module, variants, methods in (
+        ("torchlogix", torchlogix, ("eager", "compiled"), torchlogix.METHODS),
         # Compiled, the code as it is published would no longer be what it is.
-        ("sixteen_gates", sixteen_gates, ("eager",)),
-        ("four_coefficients", four_coefficients, ("eager", "compiled")),
+        ("sixteen_gates", sixteen_gates, ("eager",), SOFTMAX),
+        ("four_coefficients", four_coefficients, ("eager", "compiled"), SOFTMAX),
     ):
         if library == "torchlogix" and find_spec("torchlogix") is None:
             continue
@@ -48,7 +50,8 @@ def implementations(case: Case) -> list[Implementation]:
                 variant,
                 partial(module.build, method=method, compiled=variant == "compiled"),
             )
-            for method in ("glgn", "dlgn")
+            for method in case.methods
+            if method in methods
             for variant in variants
         ]
     return found

@@ -1,4 +1,4 @@
-"""torchlogix (https://github.com/ligerlac/torchlogix), raw parametrisation: `soft` for DLGN, `gumbel_hard` for GLGN."""
+"""torchlogix (https://github.com/ligerlac/torchlogix): what it has of our methods, by its own parametrisations."""
 
 import importlib.util
 import sys
@@ -12,7 +12,13 @@ from benchmarks.implementations.training import training_step
 from benchmarks.measure import Step
 from lgn.network import LogicNetwork
 
-SAMPLING = {"dlgn": "soft", "glgn": "gumbel_hard"}
+METHODS = {
+    "dlgn": ("raw", "soft"),
+    "glgn": ("raw", "gumbel_hard"),
+    "light_sigmoid": ("light", "soft"),
+    "walsh_hard": ("warp", "hard"),
+}
+"""method -> its parametrisation and forward sampling."""
 
 # Its 0.2.2 nests one triple-quoted f-string in another, which Python reads from 3.12 on only. With other quotes inside
 # it means the same.
@@ -35,15 +41,14 @@ def import_torchlogix() -> types.ModuleType:
 
 
 def build_model(network: LogicNetwork, method: str) -> torch.nn.Sequential:
-    """torchlogix layers with the network's wiring and logits: bits (batch, inputs) to scores (batch, classes)."""
+    """torchlogix layers with the network's wiring and parameters: bits (batch, inputs) to scores (batch, classes)."""
     layers = import_torchlogix().layers
-    parametrization = {"forward_sampling": SAMPLING[method], "weight_init": "random", "temperature": 1.0}
+    kind, sampling = METHODS[method]
+    options = {"forward_sampling": sampling, "weight_init": "random", "temperature": 1.0}
     model = []
     for layer, logits in enumerate(network.logits):
         inputs = network.inputs if layer == 0 else network.width
-        dense = layers.LogicDense(
-            inputs, network.width, parametrization="raw", parametrization_kwargs=parametrization
-        )
+        dense = layers.LogicDense(inputs, network.width, parametrization=kind, parametrization_kwargs=options)
         dense.weight.data.copy_(logits.detach())
         dense.connections.indices.copy_(network.wiring(layer))
         model.append(dense)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from lgn.gates import GATES
+from lgn.kernels.abilities import is_fused
+from lgn.methods import Estimator
 from lgn.randomness import GOLDEN64
 
 WORD = 32
@@ -24,6 +26,9 @@ EVALUATION_BYTES, EVALUATION_IMAGES = 2**28, 8192
 
 KEY_STEPS = 256
 """Steps whose noise keys are made at once."""
+
+UNFUSED_BYTES = 1300
+"""What torch takes for a neuron beside that where a step is not fused: enough for CovJac, which takes most of all."""
 
 RING = 3
 """Steps that the host may be ahead of the device's copies."""
@@ -120,11 +125,16 @@ def training_bytes(
     batch: int,
     straight_through: bool,
     replicas: int = 1,
+    estimator: Estimator | None = None,
 ) -> int:
-    """Device memory of training at one batch size. inputs: thermometer bits, of which 2 * width at most are used."""
+    """Device memory of training at one batch size. inputs: thermometer bits, of which 2 * width at most are used.
+
+    estimator: where its step is not fused, torch's share of it is counted.
+    """
+    unfused = UNFUSED_BYTES if estimator and not is_fused(estimator) else 0
     rows, used = replicas * width, replicas * min(inputs, 2 * width)
     lanes, class_rows = padded_lanes(batch), replicas * classes
-    return sum(
+    return depth * rows * unfused + sum(
         map(
             shapes_bytes,
             (
