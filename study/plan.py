@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lgn.memory import needed_bytes
-from lgn.methods import METHODS
+from lgn.methods import METHODS, method_label
 from lgn.run import Execution, Run
 from study.preset import Preset, expand, probed
 
@@ -106,6 +106,21 @@ def training_seconds(run: Run) -> float:
     seconds = run.depth * run.width * (run.iterations * STEP_SECONDS + images * IMAGE_SECONDS)
     # The budget's clock stops while the run evaluates.
     return seconds if run.time_budget_seconds is None else min(seconds, 1.25 * run.time_budget_seconds)
+
+
+def summary(design: Design, cores: int) -> str:
+    """One line: what a preset trains, how long that takes at most, where its records go."""
+    runs = list(design.runs.values())
+    methods = ", ".join(dict.fromkeys(method_label(run.method) for run in runs))
+    nets = dict.fromkeys(f"{run.dataset_label} {run.depth} x {run.width}" for run in runs)
+    shown = next(iter(nets)) if len(nets) == 1 else f"{len(nets)} nets from {next(iter(nets))}"
+    # The estimate allows for three times the measured time of a step.
+    minutes = math.ceil(sum(map(training_seconds, runs)) / 3 / 60 / cores)
+    preset = design.preset
+    return (
+        f"{preset.preset}: {len(runs)} runs of {methods} on {shown}, up to {minutes:,} minutes of training on "
+        f"{cores} {'core' if cores == 1 else 'cores'}; records in {preset.results_dir}/{preset.preset}"
+    )
 
 
 def gpu_request(execution: Execution) -> dict[str, int | str]:

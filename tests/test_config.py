@@ -12,7 +12,7 @@ from lgn.run import Execution, Run, parse_run
 from lgn.settings import parse_settings
 from study.cli import parse_runs
 from study.official_keys import OFFICIAL_KEYS
-from study.plan import Design
+from study.plan import Design, summary
 from study.preset import Preset, expand, parse_preset, read_preset
 from study.reference import config_reference, config_schema
 
@@ -261,9 +261,9 @@ def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
     assert names == [
         "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
-        "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth", "gpu",
-        "leaderboard", "leaderboard_trials", "map", "methods", "mnist_like", "noise_alone", "paper", "paper_cpu", "published", "rates", "ratio", "smoke",
-        "verify",
+        "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth",
+        "gpu", "leaderboard", "leaderboard_trials", "map", "methods", "mnist_like", "noise_alone", "paper",
+        "paper_cpu", "published", "rates", "ratio", "smoke", "verify",
     ]  # fmt: skip
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
@@ -335,3 +335,11 @@ def test_command_line_refuses_in_one_line_with_status_2(tmp_path, capsys):
 def test_an_empty_list_to_vary_is_refused():
     with pytest.raises(LgnError, match=r"sweeps\[0\]: vary: depth: \[\]; allowed: at least one value"):
         parse_preset(preset(sweeps=[{"vary": {"depth": []}}]))
+
+
+def test_the_summary_says_what_a_preset_will_do():
+    text = summary(Design(read_preset(ROOT / "config/smoke.yaml")), 2)
+    assert text.startswith(
+        "smoke: 20 runs of DLGN, GLGN, Gumbel soft, Hard-ST, Gaussian ST on digits 6 x 200, up to "
+    )
+    assert text.endswith(" minutes of training on 2 cores; records in results/smoke")

@@ -8,7 +8,7 @@ try:
     from lgn import TRAINING_SEMANTICS
     from lgn.errors import LgnError
     from probes import PROBE_SEMANTICS
-    from study.plan import Design, gpu_request, prepare_shell, write_design
+    from study.plan import Design, gpu_request, prepare_shell, summary, write_design
     from study.preset import check_config_files, parse_preset
 except ModuleNotFoundError as error:
     raise WorkflowError(
