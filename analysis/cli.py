@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     one = _with_results(
         commands, "tables", "tidy tables and claims -> summary and claims as md, tex, csv", output=True
     )
+    one.add_argument(
+        "--compare", nargs="+", default=[], metavar="METHOD:AGAINST", help="pairs of the table `compare`"
+    )
     one.set_defaults(command=_tables)
 
     one = _with_results(commands, "figure", "tidy tables -> one figure as pdf and png", output=True)
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("redraw", help="figures and tables of all kept presets, without training")
     one.add_argument("--reference", type=given_path, default=Path("results/reference"))
     one.add_argument("--output", type=given_path, default=Path("paper_figures/reference"))
+    one.add_argument("--config", type=given_path, default=Path("config"), help="folder of the presets")
     one.set_defaults(command=_redraw)
     return parser
 
@@ -115,9 +119,11 @@ def _claims(options: argparse.Namespace) -> None:
 def _tables(options: argparse.Namespace) -> None:
     from analysis.claims import read_claims
     from analysis.tables import write_tables
+    from study.compared import parse_pair
 
+    pairs = [parse_pair(text) for text in options.compare]
     claims = read_claims(options.results / "claims.json")
-    write_tables(read_tables(options.results), claims, options.output)
+    write_tables(read_tables(options.results), claims, options.output, pairs)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -153,5 +159,5 @@ def _keep(options: argparse.Namespace) -> None:
 def _redraw(options: argparse.Namespace) -> None:
     from analysis.reference import redraw
 
-    paths = redraw(options.reference, options.output)
+    paths = redraw(options.reference, options.output, options.config)
     print(f"{len(paths)} files below {options.output}")

@@ -20,6 +20,8 @@ from analysis.tidy import PROBE, TABLES, Tables, read_tables
 from lgn.errors import LgnError
 from lgn.files import make_folder, write_bytes
 from lgn.machine import usable_cores
+from study.compared import Pair
+from study.preset import Preset, read_preset
 
 SUFFIX = ".csv.xz"
 
@@ -87,11 +89,12 @@ def draw_figures(results: Path, output: Path, processes: int) -> list[Path]:
         return sorted(path for task in tasks for path in task.result())
 
 
-def redraw(reference: Path, figures: Path) -> list[Path]:
+def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[Path]:
     """Figures and tables of every preset below `reference`, into <figures>/<preset>/; returns the files.
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
+    config: a folder of presets, of which the one of a folder's name says what its tables compare.
     Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
     """
     if not reference.is_dir():
@@ -105,7 +108,11 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
             for folder in sorted(path for path in reference.iterdir() if _drawn(path, figures))
         }
         # The longest first, or they are waited for at the end.
-        tasks = [pool.submit(_write_tables, results, output) for output, results in presets.items()]
+        stated = {output: _preset(config, output.name) for output in presets}
+        tasks = [
+            pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
+            for output, results in presets.items()
+        ]
         for output, results in presets.items():
             tables = read_tables(results)
             names = _wanted(available_figures(tables.runs, tables.probes), output)
@@ -142,9 +149,15 @@ def _tables(results: Path) -> Tables:
     return Tables(results)
 
 
-def _write_tables(results: Path, output: Path) -> list[Path]:
+def _preset(config: Path | None, name: str) -> Preset | None:
+    """The preset of a name, where its file is there."""
+    path = config and config / f"{name}.yaml"
+    return read_preset(path) if path and path.is_file() else None
+
+
+def _write_tables(results: Path, output: Path, compare: list[Pair]) -> list[Path]:
     tables = _tables(results)
-    return write_tables(tables, make_claims(tables), output)
+    return write_tables(tables, make_claims(tables), output, compare)
 
 
 def _write_figure(name: str, results: Path, output: Path) -> list[Path]:
