@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _with_results(commands, "figures", "every figure that the preset has the runs for", output=True)
     one.add_argument("--processes", type=int, default=1, help="draw as many figures at once")
+    one.add_argument("--names", nargs="+", help="these alone")
     one.set_defaults(command=_figures)
 
     one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
@@ -138,7 +139,7 @@ def _figures(options: argparse.Namespace) -> None:
     from analysis.reference import draw_figures, tidy
 
     with tidy(options.results) as results:
-        paths = draw_figures(results, options.output, options.processes)
+        paths = draw_figures(results, options.output, options.processes, options.names)
     print(f"{len(paths)} files in {options.output}")
 
 

@@ -4,7 +4,7 @@ import gc
 import io
 import lzma
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.claims import make_claims
 from analysis.collect import collect
-from analysis.figures import available_figures, write_figure
+from analysis.figures import available_figures, chosen_figures, write_figure
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
 from lgn.errors import LgnError
@@ -75,13 +75,15 @@ def tidy(results: Path) -> Iterator[Path]:
             yield _collected(results, Path(scratch))
 
 
-def draw_figures(results: Path, output: Path, processes: int) -> list[Path]:
-    """Every figure that a folder of tidy tables has the runs for, as pdf and png; returns the files.
+def draw_figures(
+    results: Path, output: Path, processes: int, names: Sequence[str] | None = None
+) -> list[Path]:
+    """These figures, or every one that a folder of tidy tables has the runs for, as pdf and png; returns the files.
 
-    Raises LgnError naming a table that is missing or cannot be read.
+    Raises LgnError naming a figure that it does not have, or a table that is missing or cannot be read.
     """
     tables = read_tables(results)
-    names = available_figures(tables.runs, tables.probes)
+    names = chosen_figures(names, tables.runs, tables.probes, str(results))
     if processes == 1:
         return [path for name in names for path in write_figure(name, tables, output)]
     with ProcessPoolExecutor(processes, initializer=gc.disable) as pool:
@@ -94,7 +96,8 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
-    config: a folder of presets, of which the one of a folder's name says what its tables compare.
+    config: a folder of presets, of which the one of a folder's name says what its tables compare
+    and, where it states figures, which are drawn.
     Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
     """
     if not reference.is_dir():
@@ -115,7 +118,7 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
         ]
         for output, results in presets.items():
             tables = read_tables(results)
-            names = _wanted(available_figures(tables.runs, tables.probes), output)
+            names = _wanted(stated[output], tables, output)
             tasks += [pool.submit(_write_figure, name, results, output) for name in names]
         return sorted(path for task in tasks for path in task.result())
 
@@ -127,8 +130,11 @@ def _drawn(folder: Path, figures: Path) -> bool:
     )
 
 
-def _wanted(available: list[str], folder: Path) -> list[str]:
-    """The figures that are there already, or all where none is."""
+def _wanted(preset: Preset | None, tables: Tables, folder: Path) -> list[str]:
+    """The figures that the preset states; else those that are there already, or all where none is."""
+    if preset and preset.figures is not None:
+        return chosen_figures(preset.figures, tables.runs, tables.probes, preset.preset)
+    available = available_figures(tables.runs, tables.probes)
     present = {path.stem for path in folder.glob("*.pdf")}
     return [name for name in available if not present or name in present]
 

@@ -64,6 +64,9 @@ class Preset(BaseModel):
         [],
         description="pairs of methods, {method: X, against: Y}: the table `compare` has their differences by seed",
     )
+    figures: list[str] | None = Field(
+        None, description="names of the figures that are drawn; null: every one that the runs allow"
+    )
     execution: Execution = Field(Execution(), description="where and how runs execute")
     data_dir: str | None = Field(
         None, min_length=1, description="folder of the data files; null: LGN_DATA, or data"

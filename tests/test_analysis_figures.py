@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from analysis_records import write_probes, write_run, write_study
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
@@ -19,12 +20,12 @@ from analysis import style
 from analysis.claims import make_claims
 from analysis.cli import main
 from analysis.collect import collect
-from analysis.figures import FIGURES, available_figures, draw, panels
+from analysis.figures import FIGURES, available_figures, chosen_figures, draw, panels
 from analysis.tidy import Tables, read_tables
 from lgn.errors import LgnError
 from lgn.methods import METHODS
 from study.plan import Design
-from study.preset import Preset
+from study.preset import Preset, parse_preset
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -260,3 +261,22 @@ def test_a_legend_is_never_wider_than_its_figure(columns):
     width = drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width
     assert 0 < width <= figure.bbox.width
     assert [text.get_text()[0] for text in drawn.get_texts()] == list("012345")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (["gates_by_layer", "violin"], "config: figures: violin: is no figure; allowed: "),
+        (
+            ["hessian_trace"],
+            "config: figures: hessian_trace: these runs cannot give it; allowed: with the probe",
+        ),
+    ],
+)
+def test_a_preset_states_figures_that_its_runs_can_give(stated, message):
+    config = yaml.safe_load((ROOT / "config/methods.yaml").read_text())
+    design = Design(parse_preset(config | {"figures": stated}))
+    with pytest.raises(LgnError, match=message):
+        chosen_figures(design.preset.figures, design.table, design.probes)
+    assert chosen_figures(stated[:1], design.table, ["hessian"]) == stated[:1]
+    assert chosen_figures(None, design.table) == available_figures(design.table)

@@ -4,7 +4,7 @@ Each has a `needs` that takes a runs table, or a design before anything ran, and
 none of them means that the figure is not in this preset.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +146,24 @@ def available_figures(runs: pd.DataFrame, probes: Collection[str] = ()) -> list[
     ]
 
 
+def chosen_figures(
+    stated: Sequence[str] | None, runs: pd.DataFrame, probes: Collection[str] = (), where: str = "config"
+) -> list[str]:
+    """The figures that a preset states, or all that its runs and probes allow where it states none.
+
+    Raises LgnError for a name of no figure, and for one that they do not allow.
+    """
+    available = available_figures(runs, probes)
+    for name in stated or ():
+        if name not in available:
+            kind = _kind(name, f"{where}: figures: ")
+            raise LgnError(
+                f"{where}: figures: {name}: these runs cannot give it; allowed: with {kind.wants}, or one of: "
+                f"{', '.join(available)}"
+            )
+    return available if stated is None else list(dict.fromkeys(stated))
+
+
 def drawn_probes(names: Collection[str]) -> list[str]:
     """The probes whose tables these figures draw."""
     return sorted({_kind(name).probe for name in names} - {""})
@@ -174,7 +192,7 @@ def write_figure(name: str, tables: Tables, folder: Path) -> list[Path]:
         return style.save(draw(name, tables), name, folder)
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str, where: str = "") -> Kind:
     if name not in FIGURES:
-        raise LgnError(f"{name}: is no figure; allowed: {', '.join(FIGURES)}")
+        raise LgnError(f"{where}{name}: is no figure; allowed: {', '.join(FIGURES)}")
     return FIGURES[name]
