@@ -95,24 +95,24 @@ def test_censored_glgn_gives_a_bound_and_counts(tmp_path):
     assert claim["verdict"] == "not reproduced"
 
 
-def test_censored_glgn_with_a_short_budget_is_not_reached(tmp_path):
+def test_censored_glgn_with_a_short_budget_is_undecided(tmp_path):
     short = [(x // 10, y) for x, y in NEVER]
     claim = claims_for(tmp_path, SLOW, short)["speed_iterations"]
     assert claim["measured"]["bound"] == {"below": pytest.approx(1.25)}
-    assert claim["verdict"] == "not reached"
+    assert claim["verdict"] == "undecided"
 
 
 def test_a_baseline_that_has_not_learnt_sets_no_target(tmp_path):
     claims = claims_for(tmp_path, [(x, y / 4) for x, y in SLOW], FAST)
-    assert {claims[name]["verdict"] for name in claims if name != "time_per_iteration"} == {"not reached"}
+    assert {claims[name]["verdict"] for name in claims if name != "time_per_iteration"} == {"undecided"}
     assert "has not learnt" in claims["speed_iterations"]["reason"]
 
 
 def test_unused_gates_that_vanish_without_learning_reproduce_nothing(tmp_path):
     claims = claims_for(tmp_path, SLOW, [(x, 0.1) for x, _ in NEVER])
     assert claims["unused_reduction"]["measured"]["value"] == 100
-    assert claims["unused_reduction"]["verdict"] == "not reached"
-    assert claims["gap_reduction"]["verdict"] == "not reached"
+    assert claims["unused_reduction"]["verdict"] == "undecided"
+    assert claims["gap_reduction"]["verdict"] == "undecided"
     assert "GLGN has not learnt" in claims["unused_reduction"]["reason"]
 
 
@@ -120,14 +120,14 @@ def test_a_baseline_without_gap_or_unused_gates_leaves_nothing_to_reduce(tmp_pat
     claims = claims_for(tmp_path, SLOW, FAST, dlgn_keys={"gap": 0.004, "unused": 0.005})
     for name in ("gap_reduction", "unused_reduction"):
         assert claims[name]["measured"]["value"] is None or pd.isna(claims[name]["measured"]["value"])
-        assert claims[name]["verdict"] == "not reached"
+        assert claims[name]["verdict"] == "undecided"
         assert "to reduce" in claims[name]["reason"]
 
 
 def test_one_seed_has_a_value_and_no_verdict(tmp_path):
     claim = claims_for(tmp_path, SLOW, FAST, seeds=(7,))["speed_iterations"]
     assert claim["measured"]["value"] == pytest.approx(4)
-    assert claim["verdict"] == "not reached" and claim["reason"].startswith("1 seed")
+    assert claim["verdict"] == "undecided" and claim["reason"].startswith("1 seed")
 
 
 def test_the_time_an_iteration_is_shown_and_gets_no_verdict(tmp_path):
@@ -141,7 +141,7 @@ def test_the_time_an_iteration_is_shown_and_gets_no_verdict(tmp_path):
 def test_seconds_of_two_machines_are_not_compared(tmp_path):
     environment = {"processor": "loom", "threads": 1, "device": "cpu"}
     claims = claims_for(tmp_path, SLOW, FAST, glgn_keys={"changes": {"environment": environment}})
-    assert claims["speed_seconds"]["verdict"] == "not reached"
+    assert claims["speed_seconds"]["verdict"] == "undecided"
     assert claims["speed_seconds"]["reason"] == claims["time_per_iteration"]["reason"]
     assert "processor: abacus, loom" in claims["speed_seconds"]["reason"]
     assert claims["speed_iterations"]["verdict"] == "reproduced"
@@ -153,7 +153,7 @@ def test_seconds_of_unlike_gpus_gangs_or_backends_are_not_compared(tmp_path, kep
     same |= {"gpu": "H100", "together": 3, "backend": "triton"}
     one, other = ({"changes": {"environment": same | x}} for x in (kept, {}))
     claims = claims_for(tmp_path, SLOW, FAST, dlgn_keys=one, glgn_keys=other)
-    assert claims["speed_seconds"]["verdict"] == "not reached"
+    assert claims["speed_seconds"]["verdict"] == "undecided"
     assert claims["speed_seconds"]["reason"] == claims["time_per_iteration"]["reason"]
     assert claims["speed_iterations"]["verdict"] == "reproduced"
 
@@ -163,7 +163,7 @@ def test_a_run_that_diverged_leaves_its_pair_without_a_verdict(tmp_path):
     write_curve(tmp_path, "glgn", 3, FAST)
     claims = claims_for(tmp_path, SLOW, FAST)
     verdicts = {claim["verdict"] for name, claim in claims.items() if name != "time_per_iteration"}
-    assert claims["gap_reduction"]["seeds"] == [0, 1, 2, 3] and verdicts == {"not reached"}
+    assert claims["gap_reduction"]["seeds"] == [0, 1, 2, 3] and verdicts == {"undecided"}
     assert claims["speed_iterations"]["reason"].startswith("diverged: dataset~digits_method~dlgn")
 
 
@@ -202,7 +202,7 @@ def test_methods_without_a_shared_seed_get_no_verdict(tmp_path):
     write_curve(tmp_path, "dlgn", 0, SLOW)
     write_curve(tmp_path, "glgn", 1, FAST)
     claims = make_claims(tables_of(tmp_path))
-    assert [claim["verdict"] for claim in claims] == ["not reached"] * 4 + ["-"]
+    assert [claim["verdict"] for claim in claims] == ["undecided"] * 4 + ["-"]
     assert {claim["reason"] for claim in claims} == {"DLGN and GLGN share no seed"}
     assert len(claims_shown(json.loads(json.dumps(claims).replace("NaN", "null")))) == 5
 

@@ -365,13 +365,13 @@ def test_claims_show_their_value_and_verdict_or_the_number_of_why_there_is_none(
     for claim, text, _ in found:
         *value, mark = text.split("\n")
         assert mark[0] == VERDICT_MARKS[claim["verdict"]]
-        if claim["verdict"] == "not reached":
+        if claim["verdict"] == "undecided":
             assert claim["reason"].startswith(reasons[mark])
             used.add(mark)
         whole = claim["measured_text"].replace("< ", "<").replace(" more", "\N{UPWARDS ARROW}")
         number = re.compile(r"[\d.]+")
         if whole == "-":
-            assert not value and claim["verdict"] == "not reached"
+            assert not value and claim["verdict"] == "undecided"
         else:
             assert number.sub("", value[0]) == number.sub("", whole)
             # The cell has two digits of a factor, the claim three.
@@ -379,14 +379,14 @@ def test_claims_show_their_value_and_verdict_or_the_number_of_why_there_is_none(
                 float(number.search(whole)[0]), rel=0.06
             )
         verdicts.add(claim["verdict"])
-    assert {"not reached", "not reproduced"} <= verdicts
+    assert {"undecided", "not reproduced"} <= verdicts
     assert used == set(reasons) and len(set(reasons.values())) == len(reasons) > 1
 
 
-def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_not_reached_is_grey(tables):
+def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_undecided_is_grey(tables):
     looks = set()
     for claim, text, drawn_cell in claim_cells(tables)[0]:
-        bound, undecided = text.startswith("<"), claim["verdict"] == "not reached"
+        bound, undecided = text.startswith("<"), claim["verdict"] == "undecided"
         assert bound == (claim["measured"]["bound"] is not None) == (drawn_cell.get_hatch() is not None)
         red, _, blue, _ = face = drawn_cell.get_facecolor()
         assert (face == to_rgba("0.92")) == undecided
