@@ -1,4 +1,4 @@
-"""The command line: python -m analysis collect | claims | tables | figure | figures | summary | keep | redraw."""
+"""The command line: python -m analysis, from records to tables, claims and figures."""
 
 import argparse
 import sys
@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
     one.set_defaults(command=_summary)
+
+    one = commands.add_parser("published", help="published numbers, beside them the same nets of presets")
+    one.add_argument("--results", type=given_path, nargs="+", required=True, help="results/<preset> of each")
+    one.add_argument("--output", type=given_path, required=True, help="folder of published.{md,tex,csv}")
+    one.set_defaults(command=_published)
 
     one = commands.add_parser("keep", help="tidy tables of a preset -> compressed, for a repository")
     one.add_argument("--results", type=given_path, required=True, help="results/<preset>")
@@ -148,6 +153,13 @@ def _summary(options: argparse.Namespace) -> None:
     from analysis.summary import final_summary
 
     print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))
+
+
+def _published(options: argparse.Namespace) -> None:
+    from analysis.published import write_published
+
+    for path in write_published(options.results, options.output):
+        print(path)
 
 
 def _keep(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.claims import make_claims
 from analysis.collect import collect
 from analysis.figures import available_figures, chosen_figures, write_figure
+from analysis.published import write_published
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
 from lgn.errors import LgnError
@@ -96,9 +97,9 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
-    config: a folder of presets, of which the one of a folder's name says what its tables compare
-    and, where it states figures, which are drawn.
-    Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
+    config: a folder of presets, of which the one of a folder's name says what its tables compare and, where it states
+    figures, which are drawn. Published rows stand once, in <figures>. Nothing is trained, and nothing below
+    `reference` changes. Raises LgnError where there is no such folder.
     """
     if not reference.is_dir():
         raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
@@ -112,7 +113,8 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
         }
         # The longest first, or they are waited for at the end.
         stated = {output: _preset(config, output.name) for output in presets}
-        tasks = [
+        tasks = [pool.submit(write_published, list(presets.values()), figures)]
+        tasks += [
             pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
             for output, results in presets.items()
         ]

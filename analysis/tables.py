@@ -7,7 +7,6 @@ from analysis.compare import compare_shown, compare_values
 from analysis.fairness import fairness_shown, fairness_values
 from analysis.grid import grid_shown, grid_values, map_settings
 from analysis.output import write_table
-from analysis.published import published_shown, published_values
 from analysis.robust import robust_shown, robust_values
 from analysis.summary import claims_shown, summary_shown, summary_values, verdicts_shown
 from analysis.survival import survival_shown, survival_values
@@ -20,7 +19,6 @@ _TABLES = {
     "robust": (robust_values, robust_shown),
     "time_to_target": (survival_values, survival_shown),
     "fairness": (fairness_values, fairness_shown),
-    "published": (published_values, published_shown),
 }
 """name -> (tidy tables -> numbers, numbers -> text)."""
 

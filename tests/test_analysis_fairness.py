@@ -246,7 +246,7 @@ def test_only_the_same_net_stands_beside_a_published_row(tmp_path):
     write_run(tmp_path / "runs", "glgn", 0, **same)
     collect(tmp_path / "runs", tmp_path)
     tables = read_tables(tmp_path)
-    values = published.published_values(tables)
+    values = published.published_values({"tiny": tables})
     (row,) = values[values["measured"].notna()].to_dict("records")
     ours = tables.runs.query("method == 'dlgn' and thresholds == 3")["final_test_accuracy_discrete"]
     assert (row["work"], row["published"], row["seeds"]) == ("difflogic", 0.5127, 2)
@@ -254,14 +254,14 @@ def test_only_the_same_net_stands_beside_a_published_row(tmp_path):
     assert [row["measured_low"], row["measured_high"]] == pytest.approx([ours.min(), ours.max()])
     shown = published.published_shown(values)
     cells = shown[shown["published"] == "51.27%"]["measured here"].tolist()
-    assert len(cells) == 1 and cells[0].endswith("2 seeds, 10,000 iterations")
+    assert len(cells) == 1 and cells[0].endswith("2 seeds, 10,000 iterations, preset tiny")
     assert (shown["measured here"] != "-").sum() == 1
 
 
 def test_a_stated_temperature_must_be_the_same(tables):
     """With a made-up width and thresholds of the paper's: GLGN at 0.25 is beside the rows of 0.25 alone."""
     runs = tables.runs.query("depth == 3").assign(dataset="cifar10", depth=12, width=256_000, thresholds=31)
-    values = published.published_values(SimpleNamespace(runs=runs, history=tables.history))
+    values = published.published_values({"x": SimpleNamespace(runs=runs, history=tables.history)})
     beside = values[values["measured"].notna()]
     glgn = beside[beside["net"].str.startswith("GLGN")]
     assert glgn["published"].tolist() == [0.573, 0.568, 440_000]  # Table 1; its other numbers are those at 1

@@ -60,7 +60,7 @@ rule claims:
 MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
 # And so with the probe that has one.
 USE_TABLE = [probe for probe in design.probes if probe == "use"]
-OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE, *USE_TABLE]
+OTHER_TABLES = ["robust", "time_to_target", "fairness", *MAP_TABLE, *USE_TABLE]
 OTHER_TABLES += ["compare"] if preset.compare else []
 
 
