@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.claims import make_claims
 from analysis.collect import collect
 from analysis.figures import available_figures, chosen_figures, write_figure
+from analysis.gallery import galleries
 from analysis.published import write_published
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
@@ -122,7 +123,8 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
             tables = read_tables(results)
             names = _wanted(stated[output], tables, output)
             tasks += [pool.submit(_write_figure, name, results, output) for name in names]
-        return sorted(path for task in tasks for path in task.result())
+        paths = [path for task in tasks for path in task.result()]
+        return sorted([*paths, *galleries(figures)])
 
 
 def _drawn(folder: Path, figures: Path) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.claim_tables import claims_shown, verdicts_shown
 from analysis.compare import compare_shown, compare_values
 from analysis.fairness import fairness_shown, fairness_values
 from analysis.grid import grid_shown, grid_values, map_settings
 from analysis.output import write_table
 from analysis.robust import robust_shown, robust_values
-from analysis.summary import claims_shown, summary_shown, summary_values, verdicts_shown
+from analysis.summary import summary_shown, summary_values
 from analysis.survival import survival_shown, survival_values
 from analysis.tidy import Tables
 from analysis.use import use_shown, use_values

@@ -7,14 +7,14 @@ import pytest
 from analysis_records import reseal, write_run
 
 from analysis import comparisons
+from analysis.claim_tables import claims_shown, summary_shown, summary_values
 from analysis.claims import make_claims, read_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
 from analysis.conditions import comparable, settings
-from analysis.figures.recipes import recipe_words
+from analysis.figures.outcomes import recipe_words
 from analysis.output import reduction_text, tex_escape
 from analysis.reference import keep
-from analysis.summary import claims_shown, summary_shown, summary_values
 from analysis.survival import survival_values
 from analysis.tidy import read_tables
 

@@ -12,11 +12,10 @@ from test_analysis_claims import FAST as SOONER
 from test_analysis_claims import SLOW as CLIMB
 from test_analysis_claims import write_curve
 
-from analysis import comparisons, fairness, paper_values, published, style
+from analysis import comparisons, fairness, paper_values, published
 from analysis.claims import make_claims
 from analysis.collect import collect
 from analysis.conditions import settings
-from analysis.figures import available_figures, draw
 from analysis.tidy import read_tables
 
 SLOW, FAST = (2000, 0.80, 0.03, 0.9), (100, 0.95, 0.0, 0.1)
@@ -193,46 +192,6 @@ def test_seconds_of_unlike_machines_carry_a_caveat_and_iterations_none(tables):
     races = by_name(SimpleNamespace(runs=runs, history=tables.history), 3)
     assert races["training"].caveat == "runs differ in processor: abacus, slide rule"
     assert races["iterations"].caveat == races["grad_factor_2_alone"].caveat == ""
-
-
-# The figure
-
-
-def test_the_figure_draws_the_tables_numbers_and_marks_what_is_cited(tables):
-    assert "fair_comparison" in available_figures(tables.runs)
-    with style.styled():
-        figure = draw("fair_comparison", tables)
-    values = fairness.fairness_values(tables).query("depth == 3")
-    filled = values["speed_up"].fillna(values["speed_up_below"])
-    near = values["near_target"].fillna(values["near_target_below"])
-    lines = [line for line in figure.axes[1].lines if line.get_marker() in ("<", "s", "o")]
-    assert [line.get_xdata()[0] for line in lines] == pytest.approx(np.stack([filled, near], 1).ravel())
-    stars = [line.get_xdata()[0] for line in figure.axes[1].lines if line.get_marker() == "*"]
-    assert stars == [4.75, 4.5]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["not run"] * 3
-
-
-@pytest.mark.parametrize(
-    "name, expected", [("gap_over_training", [0.06, 3.0]), ("unused_share", [0.0, 0.4981])]
-)
-def test_the_papers_values_are_stars_of_their_methods_colour(tables, name, expected):
-    with style.styled():
-        figure = draw(name, tables)
-    (place,) = figure.axes[0].child_axes or [figure.axes[0]]
-    stars = [line for line in place.lines if line.get_marker() == "*"]
-    assert sorted(line.get_ydata()[0] for line in stars) == pytest.approx(expected)
-    assert {line.get_markerfacecolor() for line in stars} == {
-        style.method_style(method).color for method in ("dlgn", "glgn")
-    }
-    assert "cited: CIFAR-10, 12 x 256k, 1 seed" in figure.legends[0].get_texts()[-1].get_text()
-
-
-def test_cifar_accuracies_are_not_drawn_on_another_data_sets_axis(tables):
-    for dataset, count in (("digits", 0), ("cifar10", 2)):
-        runs = tables.runs.assign(dataset=dataset)
-        with style.styled():
-            figure = draw("accuracy_over_iterations", SimpleNamespace(runs=runs, history=tables.history))
-        assert sum(line.get_marker() == "*" for line in figure.axes[0].lines) == count
 
 
 # Published rows

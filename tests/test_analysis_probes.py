@@ -79,7 +79,7 @@ def test_a_figure_of_a_probe_is_there_where_its_table_is(study, tables, tmp_path
 @pytest.mark.parametrize("name", PROBE_FIGURES)
 def test_one_method_and_seed_alone_can_be_drawn(study, tables, tmp_path, name, method):
     kept = tables.runs.query("method == @method and seed == 1 and temperature in (1, 0.25)")["run_id"]
-    probe = FIGURES[name].probe
+    probe = FIGURES[name].probes[0]
     rows = tables.probe(probe)
     figure = drawn(name, copy_study(study, tmp_path, **{probe: rows[rows["run_id"].isin(kept)]}))
     assert any("1 seed" in axes.get_title() for axes in figure.axes)

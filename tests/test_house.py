@@ -1,9 +1,12 @@
 """The house stays as it is drawn: who may import whom, and how long a file may be."""
 
 import ast
+import re
 
 import pytest
 from conftest import ROOT
+
+from lgn.methods import METHODS, parametrizations
 
 ALLOWED = {
     "lgn": ("lgn",),
@@ -20,6 +23,10 @@ ALLOWED = {
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
 MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3600, 50
+
+
+OF_THE_PAPER = {"paper_values.py", "published.py", "claims.py", "claim_tables.py", "fairness.py"}
+"""Modules of analysis that are about the paper's two methods, by name. All others are about whatever ran."""
 
 
 def imports(path):
@@ -49,3 +56,10 @@ def test_the_core_is_compact():
     assert sum(map(lines, core)) <= MOST_CORE_LINES
     for path in (ROOT / "Snakefile", ROOT / "workflow/Snakefile"):
         assert lines(path) < MOST_SNAKEFILE_LINES
+
+
+def test_analysis_names_no_method_but_in_the_study_of_the_paper():
+    named = [name for kind in parametrizations().values() for name in kind.named]
+    quoted = re.compile(rf"[\"']({'|'.join([*METHODS, *named])})[\"']")
+    found = {path.name for path in (ROOT / "analysis").rglob("*.py") if quoted.search(path.read_text())}
+    assert found <= OF_THE_PAPER

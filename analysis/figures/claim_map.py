@@ -3,17 +3,19 @@
 import math
 import textwrap
 
+import pandas as pd
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis import claims
-from analysis.conditions import Setting
+from analysis.claim_tables import CLAIM_NAMES
+from analysis.conditions import Setting, comparable, settings
 from analysis.figures import cells
 from analysis.figures.panels import legend
 from analysis.grid import maps
+from analysis.paper_values import BASELINE, PROPOSED
 from analysis.style import STAR, method_style
-from analysis.summary import CLAIM_NAMES
 from analysis.tidy import Tables
 from analysis.verdicts import Verdict
 
@@ -29,13 +31,18 @@ _CLAIMS = ("speed_iterations", "speed_seconds", "gap_reduction", "unused_reducti
 _UNDECIDED = "0.92"
 
 
+def needs(runs: pd.DataFrame) -> list[Setting]:
+    """The settings of every map of the two methods that the paper compares."""
+    return [setting for one in maps(comparable(settings(runs))) for setting in one.settings.values()]
+
+
 def map_claims(tables: Tables, found: list[Setting]) -> Figure:
     """The claims at every setting: value, verdict, and how much of the paper's effect; a column of panels a recipe."""
     shown = maps(found)
     figure = cells.map_figure(len(_CLAIMS), len(shown), shown, height=1.6)
     axes = figure.subplots(len(_CLAIMS), len(shown), squeeze=False)
     colors = LinearSegmentedColormap.from_list(
-        "who_is_ahead", [method_style("dlgn").color, "white", method_style("glgn").color]
+        "who_is_ahead", [method_style(BASELINE).color, "white", method_style(PROPOSED).color]
     )
     norm = Normalize(-1, 1)
     reasons: list[str] = []

@@ -57,7 +57,7 @@ rule claims:
 
 
 # Where there is a map there is its table.
-MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
+MAP_TABLE = ["map"] if has_map(design.table) else []
 # And so with the probe that has one.
 USE_TABLE = [probe for probe in design.probes if probe == "use"]
 OTHER_TABLES = ["robust", "time_to_target", "fairness", *MAP_TABLE, *USE_TABLE]

@@ -3,6 +3,7 @@ from snakemake.utils import Paramspace
 
 try:
     from analysis.figures import chosen_figures, drawn_probes, sources
+    from analysis.grid import has_map
     from analysis.probes import collect_probe
     from analysis.tidy import TABLES
     from lgn import TRAINING_SEMANTICS

@@ -1,7 +1,7 @@
 rule figures:
     input:
         **TABLE_FILES,
-        probes=expand(f"{RESULTS}/probe_{{probe}}.csv", probe=drawn_probes(FIGURE_NAMES)),
+        probes=expand(f"{RESULTS}/probe_{{probe}}.csv", probe=drawn_probes(FIGURE_NAMES, design.probes)),
         code=sources(),
     output:
         [
