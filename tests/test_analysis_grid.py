@@ -113,7 +113,7 @@ def vary(methods=("dlgn", "glgn"), depth=(2, 3), width=(20, 30), **fixed):
     [
         [vary(depth=[2])],
         [vary(width=[20])],
-        [vary(methods=["dlgn", "hard_st"])],
+        [vary(methods=["hard_st"])],
         # Two depths and two widths, but no width at both depths with both methods.
         [vary(depth=[2], width=[20, 30]), vary(depth=[3], width=[30, 40])],
         # Four corners, of two recipes.
