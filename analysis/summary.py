@@ -36,7 +36,7 @@ def summary_values(tables: Tables) -> pd.DataFrame:
         target = comparisons.target(tables.history, setting) if has_target else math.nan
         for condition in sorted(conditions(setting.runs), key=_order):
             first = condition.iloc[0]
-            row = {"method": first["method"], **{name: first[name] for name in kept}}
+            row = {"source": "measured", "method": first["method"], **{name: first[name] for name in kept}}
             rows.append(row | condition_values(tables, condition, target))
     return pd.DataFrame(rows)
 
@@ -73,7 +73,9 @@ def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> 
 
 def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
     """The same rows as text: percentages with their 95% intervals."""
-    described = [n for n in values.columns[: values.columns.get_loc("seeds")] if n != "method"]
+    described = [
+        n for n in values.columns[: values.columns.get_loc("seeds")] if n not in ("source", "method")
+    ]
     # Some settings are in the method's name; the budget is in the iterations run.
     in_name = ("parametrization", "noise", "straight_through")
     described = [n for n in described if n not in (*in_name, "iterations", "evaluations")]

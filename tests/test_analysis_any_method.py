@@ -53,7 +53,7 @@ def test_outcomes_have_a_line_for_each_method_and_recipe(tables):
     with style.styled():
         figure = draw("outcomes", tables)
     lines = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert lines == [*map(method_label, RAN[:4]), "optimizer adam_atan2", *map(method_label, RAN[4:])]
+    assert lines == [*map(method_label, RAN[:4]), "adam_atan2", *map(method_label, RAN[4:])]
 
 
 def test_the_first_method_sets_the_target(tables):
