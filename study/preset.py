@@ -12,6 +12,7 @@ from lgn.files import expanded
 from lgn.methods import spell_out_method
 from lgn.run import Execution, Run, parse_run
 from lgn.settings import parse_yaml, validated, whole
+from study.compared import Pair, check_compared
 from study.primary import check_primary, require_primary
 
 Probe = Literal[
@@ -66,6 +67,13 @@ class Preset(BaseModel):
         description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
         "it runs at several beside a DLGN",
     )
+    compare: list[Pair] = Field(
+        [],
+        description="pairs of methods, {method: X, against: Y}: the table `compare` has their differences by seed",
+    )
+    figures: list[str] | None = Field(
+        None, description="names of the figures that are drawn; null: every one that the runs allow"
+    )
     execution: Execution = Field(Execution(), description="where and how runs execute")
     data_dir: str | None = Field(
         None, min_length=1, description="folder of the data files; null: LGN_DATA, or data"
@@ -86,6 +94,7 @@ def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
     runs = expand(preset, where)
     check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
     require_primary(preset.primary, runs, where)
+    check_compared(preset.compare, runs, where)
     return preset
 
 

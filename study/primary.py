@@ -43,9 +43,7 @@ def require_primary(primary: float | None, runs: Iterable[_Run], where: str) -> 
     settings: dict[tuple, dict[str, set[float]]] = {}
     for run in runs:
         if run.method in ("dlgn", "glgn"):
-            left_out = {*METHOD_KEYS, *BUDGET_KEYS, "seed"}
-            setting = tuple(value for key, value in run.model_dump().items() if key not in left_out)
-            settings.setdefault(setting, {}).setdefault(run.method, set()).add(run.temperature)
+            settings.setdefault(setting_of(run), {}).setdefault(run.method, set()).add(run.temperature)
     for setting in settings.values():
         swept = setting.get("glgn", set())
         if "dlgn" in setting and len(swept) > 1 and primary not in swept:
@@ -54,6 +52,12 @@ def require_primary(primary: float | None, runs: Iterable[_Run], where: str) -> 
                 f"{where}: primary: {given}; allowed: the temperature of GLGN that the claims are about, of "
                 f"{_listed(swept)} that run beside one DLGN"
             )
+
+
+def setting_of(run: _Run) -> tuple:
+    """What a run has in common with those that it is compared with: all but method, budget and seed."""
+    left_out = {*METHOD_KEYS, *BUDGET_KEYS, "seed"}
+    return tuple(value for key, value in run.model_dump().items() if key not in left_out)
 
 
 def _listed(temperatures: Iterable[float]) -> str:

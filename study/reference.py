@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from lgn.methods import METHODS, method_label, parametrizations
 from lgn.methods._names import shorthands
 from lgn.run import Execution, Run
+from study.compared import Pair
 from study.official_keys import official_keys_table
 from study.preset import Preset, Sweep
 
@@ -75,6 +76,7 @@ def config_reference() -> str:
         _HEAD + methods,
         _table("Keys of a preset", Preset),
         _table("Keys of a sweep", Sweep),
+        _table("Keys of a pair in `compare`", Pair),
         _table("Keys of `execution`", Execution),
         _table(
             "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run

@@ -57,10 +57,11 @@ rule claims:
 
 
 # Where there is a map there is its table.
-MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
+MAP_TABLE = ["map"] if has_map(design.table) else []
 # And so with the probe that has one.
 USE_TABLE = [probe for probe in design.probes if probe == "use"]
-OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE, *USE_TABLE]
+OTHER_TABLES = ["robust", "time_to_target", "fairness", *MAP_TABLE, *USE_TABLE]
+OTHER_TABLES += ["compare"] if preset.compare else []
 
 
 rule tables:
@@ -95,8 +96,10 @@ rule tables:
         "analysis"
     conda:
         "../envs/lgn.yaml"
+    params:
+        compare=["--compare", *(pair.text for pair in preset.compare)] if preset.compare else [],
     message:
         "Writing tables"
     shell:
         'python -m analysis tables --results "$(dirname {input.claims:q})" '
-        '--output "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'
+        '--output "$(dirname {output.claims:q})" {params.compare:q} 2>&1 | tee {log:q}'

@@ -2,7 +2,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
 try:
-    from analysis.figures import available_figures, drawn_probes, sources
+    from analysis.figures import chosen_figures, drawn_probes, sources
+    from analysis.grid import has_map
     from analysis.probes import collect_probe
     from analysis.tidy import TABLES
     from lgn import TRAINING_SEMANTICS
@@ -19,6 +20,7 @@ except ModuleNotFoundError as error:
 try:
     check_config_files(workflow.configfiles)
     design = Design(parse_preset(config))
+    FIGURE_NAMES = chosen_figures(design.preset.figures, design.table, design.probes)
 except LgnError as error:
     raise WorkflowError(str(error)) from None
 
@@ -33,7 +35,6 @@ RECORD_FILES = ["run.json", "history.csv", "gates.npz", "weights.safetensors"]
 RECORD_FILES += ["snapshots.safetensors"] if preset.execution.snapshots else []
 TABLE_FILES = {table: f"{RESULTS}/{table}.csv" for table in TABLES}
 PROBE_TABLES = [f"{RESULTS}/probe_{probe}.csv" for probe in design.probes]
-FIGURE_NAMES = available_figures(design.table, design.probes)
 
 
 wildcard_constraints:
