@@ -19,9 +19,14 @@ METHOD_COLUMNS, BUDGET_COLUMNS = METHOD_KEYS, BUDGET_KEYS
 SCALE_COLUMNS = ("dataset", "depth", "width")
 
 
-def method_rank(method: str) -> tuple[int, str]:
-    """Where a method stands in every legend and table: those with a label in lgn.methods first, then by name."""
-    known = [*METHOD_LABELS, *(name for kind in parametrizations().values() for name in kind.named)]
+def named_methods() -> list[str]:
+    """The methods that lgn.methods names, in its order; GLGN with another noise is none of them."""
+    return [*METHOD_LABELS, *(name for kind in parametrizations().values() for name in kind.named)]
+
+
+def method_rank(method: str) -> tuple[float, str]:
+    """Where a method stands in every legend and table: as lgn.methods has it, other noises after the first four."""
+    known = named_methods()
     return (known.index(method) if method in known else len(METHOD_LABELS) - 0.5), method
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import scipy  # its submodules load when used: planning a preset needs none
 
 from analysis import comparisons
-from analysis.conditions import Setting, settings
+from analysis.conditions import Setting, named_methods, settings
 from analysis.output import with_interval
 from analysis.statistics import DRAWS, LEVEL, resamples, weighted_quantile
 from analysis.tidy import Tables
@@ -174,10 +174,16 @@ def compared(runs: pd.DataFrame) -> list[Setting]:
 
 
 def pools(found: list[Setting]) -> list[Pool]:
-    """Compared settings in pools, in their order: accuracies of unlike data sets are no scores on one scale."""
+    """Compared settings in pools, in their order: accuracies of unlike data sets are no scores on one scale.
+
+    Of named methods: a noise that was tried at one setting alone would keep it out of the pool of all others.
+    """
     together: dict[tuple, list[Setting]] = {}
+    known = set(named_methods())
     for setting in found:
-        together.setdefault((setting.dataset, *methods_of(setting)), []).append(setting)
+        methods = [method for method in methods_of(setting) if method in known]
+        if len(methods) >= 2:
+            together.setdefault((setting.dataset, *methods), []).append(setting)
     return [
         Pool(parts, list(methods), [common_seeds(part, list(methods)) for part in parts])
         for (_, *methods), parts in together.items()

@@ -389,7 +389,7 @@ def test_a_run_that_diverged_is_watched_as_long_as_the_others():
 
 def test_the_table_of_times_has_each_method_against_dlgn(tables):
     values = survival.survival_values(tables).query("depth == 3").set_index("method")
-    assert values.index.tolist() == ["dlgn", "glgn", "gumbel_soft", "hard_st"]
+    assert values.index.tolist() == ["dlgn", "glgn", "gumbel_soft", "hard_st", "uniform_st"]
     assert (values["horizon"] == 10_000).all()
     assert values.loc["glgn", "median"] < 1000 and values.loc["glgn", "reached"] == 3
     # 0.88 against DLGN's 0.90: never there.

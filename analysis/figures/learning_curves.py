@@ -114,8 +114,8 @@ def _draw_published(axes: Axes, entry: Published) -> None:
     _, show, _ = QUANTITIES[entry.quantity]
     number = f"{entry.relation} {show(entry.value)}".strip()
     axes.annotate(
-        f"{entry.work}, published {number}", (0, entry.value), (3, 2), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", fontsize=7, va="bottom",
+        f"{entry.work}, published {number}", (0, entry.value), (3, -2), xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points", fontsize=7, va="top",
     )  # fmt: skip
 
 
