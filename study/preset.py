@@ -74,6 +74,10 @@ class Preset(BaseModel):
     figures: list[str] | None = Field(
         None, description="names of the figures that are drawn; null: every one that the runs allow"
     )
+    trials: str | None = Field(
+        None,
+        description="preset file of the trials that chose these runs: they are a leaderboard's final runs",
+    )
     execution: Execution = Field(Execution(), description="where and how runs execute")
     data_dir: str | None = Field(
         None, min_length=1, description="folder of the data files; null: LGN_DATA, or data"
@@ -83,7 +87,7 @@ class Preset(BaseModel):
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
-    @field_validator("data_dir", "results_dir", "figures_dir")
+    @field_validator("trials", "data_dir", "results_dir", "figures_dir")
     def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
         return folder and expanded(folder, field.field_name)
 
