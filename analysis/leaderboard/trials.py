@@ -106,7 +106,7 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
                 run == choice.tuned
             )
             what += ["default"] * (run == choice.default)
-            lines.append(f"  - set: {_flow(keys)}  # {', '.join(what)}")
+            lines.append(f"  - {{set: {_flow(keys)}, probes: [use]}}  # {', '.join(what)}")
     return "\n".join(lines) + "\n"
 
 
