@@ -39,7 +39,7 @@ class Clock:
         self.training_seconds = self._now() - self._zero
 
     def _now(self) -> float:
-        return time.perf_counter() - self.engine.waited
+        return time.perf_counter() - self.engine.barrier_seconds
 
     def elapsed(self) -> float:
         return self.elapsed_before + time.perf_counter() - self.started

@@ -79,7 +79,7 @@ def _train_together(
     stop: StopRequest | None,
     keep: str | None,
 ) -> None:
-    from lgn.kernels.gpu.together import gang_engines
+    from lgn.kernels.gpu.seed_engines import seed_engines
 
     several = list(runs.values())
     one = several[0]
@@ -92,9 +92,9 @@ def _train_together(
     dataset, encoder = read_data(one, data_dir)
     warm_up(one, execution)
     networks = [build_network(run, inputs=encoder.size) for run in several]
-    engines = gang_engines(networks, encoder, one.optimizer_settings, device)
+    engines = seed_engines(networks, encoder, one.optimizer_settings, device)
 
-    def train_member(engine, run: Run, directory: Path) -> None:
+    def train_seed(engine, run: Run, directory: Path) -> None:
         try:
             train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop, keep)
         finally:
@@ -102,7 +102,7 @@ def _train_together(
 
     with ThreadPoolExecutor(len(runs)) as threads:
         futures = [
-            threads.submit(train_member, engine, run, directory)
+            threads.submit(train_seed, engine, run, directory)
             for engine, (directory, run) in zip(engines, runs.items(), strict=True)
         ]
         try:

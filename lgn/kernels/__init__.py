@@ -26,16 +26,16 @@ LOSS_UNIT = 2.0**-28
 
 
 class Engine(Protocol):
-    """Owns the optimiser of one network; the network's parameters are always current.
+    """Owns the optimiser of one network. The network's parameters are always current.
 
-    together: networks that take every step together; waited: seconds that step() has waited for the others of them.
+    together: number of batched networks. barrier_seconds: time that step() has waited for the other networks.
     """
 
     name: str
     device: str
     optimizer: OptimizerSettings
     together: int
-    waited: float
+    barrier_seconds: float
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """One training step on (batch, pixels) uint8 and (batch,) int64; advances network.iteration."""

@@ -16,7 +16,7 @@ class ReferenceEngine(TorchOptimized):
     """Trains and evaluates a LogicNetwork on one device (see lgn.kernels.Engine)."""
 
     name = "torch"
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from lgn.methods import OptimizerSettings
 class Unfused(TorchOptimized):
     """An Engine on another's kernels whose step() hands the parameters' gradients to an optimiser of torch's."""
 
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(self, engine: KernelEngine, settings: OptimizerSettings):
         self.engine, self.optimizer = engine, settings

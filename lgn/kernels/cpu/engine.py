@@ -26,7 +26,7 @@ class NumbaEngine(Passes):
     drawn at the start of a step, so nothing goes stale.
     """
 
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(
         self, network: LogicNetwork, thresholds: np.ndarray, optimizer: OptimizerSettings, threads: int = 1

@@ -1,7 +1,7 @@
-"""Networks of one shape and different seeds that train side by side on one GPU, each exactly as it would alone.
+"""Batched seeds: networks of one shape train side by side on one GPU. Each computes the same bits as alone.
 
-A small network leaves most of a GPU idle and pays for every launch; a gang of them shares both. To the kernels it is
-one network whose layers have replicas * width rows and whose wiring never crosses between replicas.
+A small network leaves most of a GPU idle and pays for every launch; batched networks share the GPU and the launches.
+The kernels see one network: its layers have replicas * width rows, and no wire crosses between replicas.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
 
-class TritonGang:
-    """Trains and evaluates networks that differ in their seeds only; results are the same bits on every run.
+class BatchedSeeds:
+    """Trains and evaluates networks that differ in their seeds only. Every run computes the same bits.
 
-    The networks' parameters become views into the gang's logits, so that state_dict() and load_state_dict() see and
-    set what it trains; wiring and `iteration` stay on the CPU. Only take_losses, scores, optimizer_state and
-    synchronize wait for the device. From a batch size's second step on, a step is one CUDA graph.
+    The networks' parameters become views into this class's logits, so state_dict() and load_state_dict() read and
+    write the trained values. Wiring and `iteration` stay on the CPU. Only take_losses, scores, optimizer_state and
+    synchronize wait for the device. From the second step of a batch size on, a step is one CUDA graph.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TritonGang:
         for name in ("estimator", "depth", "width", "inputs", "classes", "group_temperature"):
             values = {getattr(one, name) for one in networks}
             if len(values) > 1:
-                raise LgnError(f"{name}: networks of a gang must have the same, these have {values}")
+                raise LgnError(f"{name}: batched networks must have the same, these have {values}")
         require_fused(optimizer)
         for one in networks:
             require_logits(one)
@@ -83,7 +83,7 @@ class TritonGang:
             self.memory, self.begins, self.estimator, self.depth, self.width, self.classes, self.pixels,
             self.group_temperature, self.optimizer,
         )  # fmt: skip
-        # A tensor, because a GPU multiplies by the reciprocal of a number.
+        # A tensor, because a GPU would multiply by the reciprocal of a Python number.
         self.divisor = torch.tensor(self.group_temperature, dtype=torch.float32, device=self.device)
         self.steps: dict[int, SimpleNamespace] = {}
         self.graphs: dict[int, torch.cuda.CUDAGraph | None] = {}
@@ -123,7 +123,7 @@ class TritonGang:
             return sums.transpose(1, 2) / self.divisor
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
-        """Each layer's (replicas * width, 16) float32 gradient, for that of the latest forward's scores."""
+        """Each layer's (replicas * width, 16) float32 gradient, from the gradient of the latest forward's scores."""
         batch, one = gradient.shape[1], self.latest
         class_gradient = one.class_gradient.view(len(self.networks), self.classes, -1)
         class_gradient[:, :, :batch] = gradient.to(self.device).transpose(1, 2) / self.divisor
@@ -210,7 +210,7 @@ class TritonGang:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext()
 
     def _upload(self, pixels, steps: list[int], rates=None, labels=None) -> SimpleNamespace:
-        """Hands a batch, noise keys, temperatures and what a step needs to the device; returns its buffers."""
+        """Sends a batch, noise keys, temperatures, rates and labels to the device; returns the step's buffers."""
         one = self._buffers(pixels.shape[1])
         keys = [
             layer_keys(n.noise_seed, step, self.depth) for n, step in zip(self.networks, steps, strict=True)
@@ -230,7 +230,7 @@ class TritonGang:
         return one
 
     def _buffers(self, batch: int) -> SimpleNamespace:
-        """What a training step reads and writes at one padded batch size."""
+        """Buffers of a training step at one padded batch size."""
         lanes = padded_lanes(batch)
         if lanes not in self.steps:
             depth, rows, replicas = self.depth, self.rows, len(self.networks)
@@ -250,10 +250,10 @@ class TritonGang:
         return self.steps[lanes]
 
     def _replay(self, one: SimpleNamespace, batch: int) -> None:
-        """A step as one graph, which is recorded after a first step has compiled and loaded its kernels."""
+        """Replays a step as one CUDA graph. It is captured after a first step has compiled and loaded the kernels."""
         if self.graphs[batch] is None:
             graph = torch.cuda.CUDAGraph()
-            # Another thread may well be using CUDA, to load data.
+            # Another thread may use CUDA meanwhile, to load data.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.launcher.step(one, batch)
             self.graphs[batch] = graph
