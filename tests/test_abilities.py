@@ -124,9 +124,9 @@ def test_an_engine_says_when_its_network_has_left_it(backend):
     ours.network.load_state_dict(state)  # As a resumed training does.
     assert (ours.scores(pixels, "discrete") == before).all()
     ours.network.wiring(1)[:] = ours.network.wiring(1).flip(1)
-    with pytest.raises(LgnError, match="^wiring: is not what it was when the engine was made"):
+    with pytest.raises(LgnError, match="^wiring: has changed since the engine was made"):
         ours.scores(pixels, "discrete")
     ours.network.load_state_dict(state)
     ours.network.logits[1] = torch.nn.Parameter(ours.network.logits[1].detach().clone())
-    with pytest.raises(LgnError, match="^logits: have memory of their own since the engine was made"):
+    with pytest.raises(LgnError, match="^logits: have moved in memory since the engine was made"):
         ours.step(pixels, labels)

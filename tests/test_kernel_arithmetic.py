@@ -71,8 +71,8 @@ def lanes_totals(x, y):
 
 
 @inlined
-def one_softmax(record, inverse_temperature):
-    return softmax(record, 0, inverse_temperature)
+def one_softmax(row, inverse_temperature):
+    return softmax(row, 0, inverse_temperature)
 
 
 @pytest.mark.parametrize("name", [name for name in NOISE_CODES if name != "none"])
@@ -99,32 +99,32 @@ def test_totals_add_each_vector_by_itself():
 
 @pytest.mark.parametrize("temperature", [0.01, 1.0])
 def test_softmax_of_logits_up_to_100(temperature):
-    record = np.zeros(64, np.float32)
+    row = np.zeros(64, np.float32)
     logits = np.random.default_rng(0).uniform(-100, 100, 16).astype(np.float32)
-    record[48:] = logits
-    assert one_softmax(record, np.float32(1 / temperature)) == logits.argmax()
+    row[48:] = logits
+    assert one_softmax(row, np.float32(1 / temperature)) == logits.argmax()
     exact = torch.softmax(torch.from_numpy(logits).double() / temperature, -1).numpy()
-    np.testing.assert_allclose(record[48:], exact, rtol=2e-5, atol=1e-37)
+    np.testing.assert_allclose(row[48:], exact, rtol=2e-5, atol=1e-37)
 
 
 def test_softmax_takes_the_first_of_equals_and_keeps_nan():
-    record = np.zeros(64, np.float32)
-    assert one_softmax(record, np.float32(1)) == 0
-    assert (record[48:] == 1 / 16).all()
-    record[48:] = np.nan
-    assert one_softmax(record, np.float32(1)) == 0
-    assert np.isnan(record[48:]).all()
+    row = np.zeros(64, np.float32)
+    assert one_softmax(row, np.float32(1)) == 0
+    assert (row[48:] == 1 / 16).all()
+    row[48:] = np.nan
+    assert one_softmax(row, np.float32(1)) == 0
+    assert np.isnan(row[48:]).all()
 
 
 @pytest.mark.parametrize("epsilon", [1e-8, 0.1, 3.0])
 def test_adam_is_torchs(epsilon):
     """Ten steps under random sums against torch.optim.Adam on the same gradients in float64."""
     generator = np.random.default_rng(0)
-    record = np.zeros(64, np.float32)
-    record[:16] = generator.standard_normal(16)
-    record[48:] = torch.softmax(torch.from_numpy(record[:16]), -1)
-    weights = record[48:].astype(np.float64)
-    z = torch.tensor(record[:16], dtype=torch.float64, requires_grad=True)
+    row = np.zeros(64, np.float32)
+    row[:16] = generator.standard_normal(16)
+    row[48:] = torch.softmax(torch.from_numpy(row[:16]), -1)
+    weights = row[48:].astype(np.float64)
+    z = torch.tensor(row[:16], dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([z], lr=0.01, eps=epsilon)
     for step in range(1, 11):
         sums = generator.standard_normal(4).astype(np.float32)
@@ -132,7 +132,7 @@ def test_adam_is_torchs(epsilon):
         z.grad = torch.from_numpy(weights * (value - weights @ value) / 0.5)
         adam.step()
         update_neurons(
-            record[None, None],
+            row[None, None],
             0,
             1,
             sums[None],
@@ -141,7 +141,7 @@ def test_adam_is_torchs(epsilon):
             np.float32((1 - 0.999**step) ** -0.5),
             np.float32(epsilon),
         )
-        np.testing.assert_allclose(record[:16], z.detach().numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(row[:16], z.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("straight_through", [True, False])

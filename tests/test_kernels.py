@@ -12,7 +12,7 @@ from losses import mean_loss
 from lgn.errors import LgnError
 from lgn.gates import GATES, TRUTH_TABLE
 from lgn.kernels import make_engine, resolve
-from lgn.kernels.cpu.threads import meet
+from lgn.kernels.cpu.threads import wait
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import gumbel, uniforms
@@ -225,7 +225,7 @@ def test_threads_that_wait_for_an_interrupted_one_are_let_go():
     def part(thread):
         if thread == 0:
             raise KeyboardInterrupt
-        meet(team.meeting, 3)
+        wait(team.barrier, 3)
 
     with pytest.raises(KeyboardInterrupt):
         team._together(part)

@@ -26,7 +26,7 @@ from lgn.kernels.gpu.memory import (
     layer_keys,
     padded_lanes,
     pass_shapes,
-    readers,
+    transposed_wiring,
     replica_wiring,
     state_shapes,
     step_shapes,
@@ -70,15 +70,15 @@ class BatchedSeeds:
         self.memory.places.copy_(torch.from_numpy(bits % self.pixels + replica * self.pixels))
         self.memory.levels.copy_(torch.from_numpy(thresholds.reshape(-1)[bits]))
         for layer in range(self.depth - 1):
-            pointers, edges, others = readers(first[layer + 1], second[layer + 1])
+            pointers, entries, other_inputs = transposed_wiring(first[layer + 1], second[layer + 1])
             self.memory.pointers[layer].copy_(torch.from_numpy(pointers))
-            self.memory.edges[layer].copy_(torch.from_numpy(edges))
-            self.memory.others[layer].copy_(torch.from_numpy(others))
+            self.memory.entries[layer].copy_(torch.from_numpy(entries))
+            self.memory.other_inputs[layer].copy_(torch.from_numpy(other_inputs))
         for replica, one in enumerate(networks):
             for logits, view in zip(one.logits, self._own(self.memory.logits, replica), strict=True):
                 view.copy_(logits.detach())
                 logits.data = view
-        self.pointers = [[logits.data_ptr() for logits in one.logits] for one in networks]
+        self.addresses = [[logits.data_ptr() for logits in one.logits] for one in networks]
         self.launcher = Launcher(
             self.memory, self.begins, self.estimator, self.depth, self.width, self.classes, self.pixels,
             self.group_temperature, self.optimizer,
@@ -92,9 +92,9 @@ class BatchedSeeds:
 
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
         """One training step of every network on (replicas, batch, pixels) uint8 and (replicas, batch) labels."""
-        for network, pointers in zip(self.networks, self.pointers, strict=True):
+        for network, addresses in zip(self.networks, self.addresses, strict=True):
             if hasattr(network, "logits"):  # It has not left.
-                require_shared(network, pointers)
+                require_shared(network, addresses)
         batch, steps = pixels.shape[1], [int(network.iteration) for network in self.networks]
         step_sizes = [self.optimizer.learning_rate / (1 - BETA_1 ** (step + 1)) for step in steps]
         square_scales = [1 / math.sqrt(1 - BETA_2 ** (step + 1)) for step in steps]
@@ -192,13 +192,13 @@ class BatchedSeeds:
 
     def _take_logits(self) -> None:
         """Copies in parameters that were given memory of their own."""
-        for replica, (network, pointers) in enumerate(zip(self.networks, self.pointers, strict=True)):
+        for replica, (network, addresses) in enumerate(zip(self.networks, self.addresses, strict=True)):
             if not hasattr(network, "logits"):
                 continue
             require_logits(network, self.device)
             views = self._own(self.memory.logits, replica)
-            for logits, view, pointer in zip(network.logits, views, pointers, strict=True):
-                if logits.data_ptr() != pointer:
+            for logits, view, address in zip(network.logits, views, addresses, strict=True):
+                if logits.data_ptr() != address:
                     view.copy_(logits.detach())
 
     def _own(self, tensor: torch.Tensor, replica: int) -> torch.Tensor:
