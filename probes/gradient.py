@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn.data.splits import batch_labels, told_labels
+from lgn.data.splits import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.memory import require_memory
@@ -57,7 +57,7 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     dataset, thresholds = read_data(run, data_dir)
     network = build_network(run, thresholds.size)
     batch = Batches(len(dataset.train.labels), run.batch_size, run.seed)[0]
-    told = told_labels(dataset.train.labels, run.training_labels, run.seed)[batch]
+    told = training_labels(dataset.train.labels, run.training_labels, run.seed)[batch]
     labels = batch_labels(told, run.training_labels, run.seed, 0, network.classes)
     rows = []
     for method in methods:

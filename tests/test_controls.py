@@ -10,7 +10,7 @@ from test_kernels import LEVELS, images, network
 from test_resume import StopAt
 from training_process import SETTINGS, record_bytes
 
-from lgn.data.splits import batch_labels, told_labels
+from lgn.data.splits import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
@@ -44,10 +44,10 @@ def test_the_temperature_moves_in_a_constant_ratio_between_its_ends():
 
 def test_shuffled_labels_are_the_same_ones_dealt_anew_by_the_seed():
     labels = np.repeat(np.arange(10), 50)
-    one, again, other = (told_labels(labels, "shuffled", seed) for seed in (0, 0, 1))
+    one, again, other = (training_labels(labels, "shuffled", seed) for seed in (0, 0, 1))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert np.array_equal(np.sort(one), labels) and (one == labels).mean() < 0.2
-    assert told_labels(labels, "given", 0) is labels
+    assert training_labels(labels, "given", 0) is labels
 
 
 def test_redrawn_labels_are_any_class_anew_at_every_step():
