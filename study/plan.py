@@ -82,7 +82,7 @@ class Design:
         ]
 
     def memory_mb(self, run_hash: str) -> int:
-        """An upper bound on a run's memory, in multiples of 100 MiB; it counts activations even if they are on a GPU."""
+        """An upper bound on a run's memory in multiples of 100 MiB, with activations even if they are on a GPU."""
         execution = self.preset.execution
         backend = "numba" if execution.backend == "auto" else execution.backend
         needed = needed_bytes([self.runs[run_hash]], backend, "cpu", execution.snapshots)

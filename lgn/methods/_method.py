@@ -82,7 +82,7 @@ class Method:
         return torch.from_numpy(drawn * np.float32(initial.scale))
 
     def coefficients(self, parameters: torch.Tensor, draw: Draw) -> torch.Tensor:
-        """(width, 4) c0..c3, differentiable. Soft and train mode compute with them; so does a hard forward's gradient."""
+        """(width, 4) c0..c3, differentiable: soft and train mode use them; a hard forward uses their gradient."""
         raise NotImplementedError
 
     def gates(self, parameters: torch.Tensor) -> torch.Tensor:
