@@ -1,4 +1,4 @@
-"""How fast a step could be if it only moved memory: the bytes of our algorithm over the machine's bandwidth."""
+"""The time of a step that only moved memory: our algorithm's bytes over the machine's bandwidth."""
 
 import time
 
@@ -8,18 +8,18 @@ import numpy as np
 from benchmarks.cases import Case
 
 TRIAD_FLOATS = 2**26
-"""Per array: 256 MiB, far beyond any cache."""
+"""Floats per array: 256 MiB, far more than any cache."""
 
 RECORD_BYTES = (
-    # Logits and Adam's two moments are read and written by the update.
+    # The update reads and writes logits and Adam's two moments.
     2 * 3 * 16 * 4
-    # Logits are read by the sampling, which leaves soft weights that the backward pass reads.
+    # Sampling reads logits and writes soft weights, which the backward pass reads.
     + 3 * 16 * 4
 )
 WIRING_BYTES = (
-    # Both inputs of a neuron, read forward and backward.
+    # Both inputs of a neuron, read in forward and backward.
     2 * 2 * 4
-    # Its two edges in the inverse wiring: reader, the reader's other input; and where its own list begins.
+    # Its two entries in the transposed wiring: consumer and the consumer's other input; and where its own entries begin.
     + 2 * 2 * 4
     + 4
 )
