@@ -26,10 +26,10 @@ from lgn.kernels.gpu.memory import (
     layer_keys,
     padded_lanes,
     pass_shapes,
-    transposed_wiring,
     replica_wiring,
     state_shapes,
     step_shapes,
+    transposed_wiring,
 )
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
