@@ -68,9 +68,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--backend", default="auto", help="auto, torch, numba or triton (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--threads", type=int, default=1, help="threads per run (default: 1)")
 
 
 def execution_of(options: argparse.Namespace):

@@ -24,7 +24,7 @@ def add_commands(commands) -> None:
         "--output",
         type=given_path,
         required=True,
-        help="directory of the record; with several seeds, of one directory per run",
+        help="directory of the record; with several seeds, the parent of one directory per run",
     )
     add_execution(train)
     train.add_argument(

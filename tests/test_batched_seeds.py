@@ -97,7 +97,7 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
 
 @pytest.mark.long
 def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
-    """One of them further on than the other, and so at another temperature in the same launch."""
+    """The seeds are at different iterations, and so at different temperatures in one launch."""
     pytest.importorskip("triton")
     monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)

@@ -1,4 +1,4 @@
-"""What the Numba kernels compute in lanes: elementary functions, noise, extremes, padding, fresh compiled code."""
+"""The numba kernels' arithmetic: elementary functions, noise, extreme values, padding, cached compiled code."""
 
 import math
 import shutil
@@ -118,7 +118,7 @@ def test_softmax_takes_the_first_of_equals_and_keeps_nan():
 
 @pytest.mark.parametrize("epsilon", [1e-8, 0.1, 3.0])
 def test_adam_is_torchs(epsilon):
-    """Ten steps under random sums against torch.optim.Adam on the same gradients in float64."""
+    """Ten steps with random sums, against torch.optim.Adam on the same gradients in float64."""
     generator = np.random.default_rng(0)
     row = np.zeros(64, np.float32)
     row[:16] = generator.standard_normal(16)
@@ -180,7 +180,7 @@ def test_what_lanes_past_the_batch_held_before_changes_nothing(straight_through)
 
 
 def test_logits_set_from_outside_count_at_once():
-    """Gates are drawn at the start of a step: no step runs on gates of logits that are gone."""
+    """Gates are drawn at the start of a step, so no step uses gates of old logits."""
     trained, reference = (engine(Estimator("gumbel", 0.5, True), backend) for backend in ("numba", "torch"))
     for seed in range(2):
         trained.step(*images(40, seed))
@@ -202,7 +202,7 @@ def test_nan_logits_show_in_the_loss_without_straight_through():
 
 
 def test_a_label_outside_the_classes_shows_in_the_loss():
-    """Engines refuse one; the kernel by itself gives no number for it."""
+    """Engines refuse such a label; the kernel itself gives NaN."""
     sums, gradient = np.zeros((10, 64), np.float32), np.zeros((10, 64), np.float32)
     assert math.isnan(loss_and_gradient(sums, np.array([3, 10]), 1.0, 1.0, gradient))
     assert not math.isnan(loss_and_gradient(sums, np.array([3, 9]), 1.0, 1.0, gradient))
@@ -216,7 +216,7 @@ def test_a_step_leaves_the_processors_treatment_of_denormals_as_it_was():
 
 
 def test_compiled_code_is_renewed_when_a_module_it_uses_changes(tmp_path):
-    """Numba alone would look at the file of the kernel only, and go on running code of the old constants."""
+    """Numba watches only the kernel's own file, and would keep code with the old constants."""
     package = Path(noise.__file__).parent
     shutil.copytree(package, tmp_path / "lgn", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "probe.py").write_text(

@@ -1,4 +1,4 @@
-"""The Numba backend against the reference network: float64 autograd, a truth-table loop, the torch engine."""
+"""The numba backend against the reference network: float64 autograd, a truth-table loop, the torch engine."""
 
 import itertools
 
@@ -85,7 +85,7 @@ def test_gradients_equal_float64_autograd(estimator):
 )
 @settings(max_examples=25, deadline=None)
 def test_gradients_at_any_shape(width, depth, batch, straight_through, seed):
-    """Batches that fill no word, neurons that nobody reads or that read one input twice (random wiring makes both)."""
+    """Batches that do not fill a word, neurons without consumers or with one input twice (random wiring has both)."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     pixels, labels = images(batch, seed)
     trained = engine("numba", estimator, width=width, depth=depth, seed=seed)
@@ -124,7 +124,7 @@ def test_discrete_scores_equal_the_references_bit_for_bit(count):
 
 @pytest.mark.parametrize("estimator", METHODS[:4] + METHODS[6:8], ids=str)
 def test_losses_agree_step_by_step_with_the_torch_engine(estimator):
-    """Until rounding turns a near tie between two gates; within 40 steps of so small a net none does."""
+    """Up to the first near tie of two gates that rounding decides; in 40 steps of this small net there is none."""
     ours, reference = engine("numba", estimator, width=60), engine("torch", estimator, width=60)
     for step in range(40):
         pixels, labels = images(32, seed=step)
@@ -199,7 +199,7 @@ def test_a_hundred_classes():
 )
 @settings(max_examples=12, deadline=None)
 def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, straight_through):
-    """More threads than cores among them, so that waiting threads are put off and on."""
+    """Some have more threads than cores, so waiting threads yield their core."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     alone = engine("numba", estimator, width=width)
     team = make_engine(
@@ -217,7 +217,7 @@ def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, strai
 
 
 def test_threads_that_wait_for_an_interrupted_one_are_let_go():
-    """As when a signal comes between handing the others their parts and beginning one's own."""
+    """For example by a signal after the other threads have started and before this one starts."""
     estimator = Estimator("gumbel", 0.5, True)
     alone = engine("numba", estimator)
     team = make_engine(network(estimator), LEVELS, OptimizerSettings(0.01), "numba", "cpu", 3)

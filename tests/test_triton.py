@@ -51,7 +51,7 @@ PIXELS, LEVELS = 12, np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axi
 
 @pytest.fixture(autouse=True, scope="module")
 def large_programs():
-    """The interpreter takes as long for a small program as for a large one."""
+    """The interpreter's time does not depend on a program's size."""
     with pytest.MonkeyPatch.context() as patch:
         if DEVICE == "cpu":
             patch.setattr(triton_launch, "SAMPLE_BLOCK", 128)
@@ -174,7 +174,7 @@ def test_gradients_equal_float64_autograd(estimator):
 )
 @settings(max_examples=10, deadline=None, derandomize=True)
 def test_gradients_at_any_shape(width, depth, batch, straight_through, wiring, seed):
-    """Batches that fill no word, neurons that nobody reads or that read one input twice (random wiring makes both)."""
+    """Batches that do not fill a word, neurons without consumers or with one input twice (random wiring has both)."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     wiring = wiring if width >= 18 else "random"
     pixels, labels = images(batch, seed)
@@ -186,7 +186,7 @@ def test_gradients_at_any_shape(width, depth, batch, straight_through, wiring, s
 
 @pytest.mark.parametrize("estimator", BOTH_PATHS, ids=str)
 def test_gradients_with_uneven_readers_and_twenty_classes(estimator):
-    """An inner neuron that all of the next layer reads, and others that none does, beyond one program's neurons."""
+    """A hidden neuron with all of the next layer as consumers, others without any, and more neurons than a program."""
     pixels, labels = images(140)
     labels = labels * 2 + 1
     shape = dict(width=100, classes=20)
@@ -232,7 +232,7 @@ def test_long_evaluations_go_in_blocks(monkeypatch):
 
 @pytest.mark.parametrize("estimator", [METHODS[2], METHODS[3], METHODS[5], METHODS[7]], ids=str)
 def test_losses_agree_step_by_step_with_the_torch_engine(estimator):
-    """Until rounding turns a near tie between two gates; within 6 steps of so small a net none does."""
+    """Up to the first near tie of two gates that rounding decides; in 6 steps of this small net there is none."""
     ours, reference = engine(estimator), torch_engine(estimator)
     for step in range(6):
         pixels, labels = images(32 if step % 3 else 40, seed=step)
