@@ -1,4 +1,4 @@
-"""The typed model of where and how a run executes."""
+"""The typed model of a run's execution: backend, device, threads, snapshots."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from lgn.settings import validated
 
 
 class Execution(BaseModel):
-    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
+    """Where and how a run executes. It changes the outcome only by float rounding."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

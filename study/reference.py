@@ -1,4 +1,4 @@
-"""config/README.md and the JSON schema, made from the typed model so that they cannot fall behind it."""
+"""Generates config/README.md and the JSON schema from the typed model, so that they stay up to date."""
 
 import json
 
@@ -109,7 +109,7 @@ def _table(title: str, model: type[BaseModel]) -> str:
 
 
 def _allowed(schema: dict) -> str:
-    """What a JSON schema allows, in a few words."""
+    """The allowed values of a JSON schema, in a few words."""
     if "anyOf" in schema:
         return " or ".join(_allowed(option) for option in schema["anyOf"])
     if "examples" in schema:
@@ -127,5 +127,5 @@ def _allowed(schema: dict) -> str:
 
 
 def _shown(value) -> str:
-    """A value as YAML spells it."""
+    """A value in YAML."""
     return json.dumps(value) if not isinstance(value, str) else value

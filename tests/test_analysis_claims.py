@@ -149,7 +149,7 @@ def test_seconds_of_two_machines_are_not_compared(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [{"gpu": "RTX 2080 Ti"}, {"together": 10}, {"backend": "torch"}], ids=str)
-def test_seconds_of_unlike_gpus_gangs_or_backends_are_not_compared(tmp_path, kept):
+def test_seconds_of_unlike_gpus_batched_seeds_or_backends_are_not_compared(tmp_path, kept):
     same = {"processor": "loom", "threads": 1, "device": "cuda"}
     same |= {"gpu": "H100", "together": 3, "backend": "triton"}
     one, other = ({"changes": {"environment": same | x}} for x in (kept, {}))

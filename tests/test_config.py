@@ -1,4 +1,4 @@
-"""The typed config: what expands, what is refused, and in which words."""
+"""The typed config: expansion, refusals and their messages."""
 
 import re
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
 
 
 def test_what_earlier_versions_stated_is_read_where_it_says_what_all_runs_do():
-    """Records, presets and commands of a time when gradients could be rounded."""
+    """Old records, presets and commands, from when gradients could be rounded."""
     old = RUN | {"gradient_dtype": "float32"}
     assert parse_run(old) == parse_run(RUN) and parse_run(old).hash == parse_run(RUN).hash
     refused = "^here: gradient_dtype: 'bfloat16' is of an earlier version; allowed: 'float32'$"
@@ -136,7 +136,7 @@ def test_what_earlier_versions_stated_is_read_where_it_says_what_all_runs_do():
 
 @pytest.mark.parametrize(("written", "meant"), [("1e5", 100_000), ("2.5e+3", 2500), ("1E3", 1000)])
 def test_a_whole_number_may_have_an_exponent(written, meant):
-    """YAML 1.1 reads 1e5 as text: the run is that of 100000, its id too."""
+    """YAML 1.1 reads 1e5 as text; the run and its id must equal those of 100000."""
     run = parse_run(RUN | parse_settings([f"iterations={written}"]))
     assert (
         run == parse_run(RUN | {"iterations": meant})
@@ -285,7 +285,7 @@ def test_a_job_asks_for_the_memory_of_its_backend():
 
 
 def test_no_key_is_dead():
-    """A key of a run exists because a shipped preset uses it with more than its default."""
+    """Every key of a run has a value other than its default in some shipped preset."""
     used = set()
     for path in (ROOT / "config").glob("*.yaml"):
         for run in expand(read_preset(path)):

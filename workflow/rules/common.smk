@@ -46,13 +46,13 @@ wildcard_constraints:
 
 
 def probed_records(wildcards):
-    """Folders of the record that is measured and, for a line, of the one it is joined to."""
+    """Folders of the measured record and, for `line`, of the record at its other end."""
     other = design.probes[wildcards.probe][wildcards.run_id]
     return [f"{RESULTS}/runs/{run_id}" for run_id in (wildcards.run_id, other) if run_id]
 
 
 def circuit_proofs(wildcards):
-    """Files of the runs whose use of gates is measured. Raises WorkflowError where there are none."""
+    """Files of the runs with the probe `use`. Raises WorkflowError if there are none."""
     if "use" not in design.probes:
         raise WorkflowError(f"probes: use is in no sweep of preset {preset.preset}; allowed: one that has it")
     return expand(f"{RESULTS}/circuits/{{run_id}}.csv", run_id=design.probes["use"])

@@ -1,4 +1,4 @@
-"""Any method on the CPU's kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
+"""Any method on the CPU's kernels: torch computes gates or coefficients and their gradient, kernels the network."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from lgn.network import LogicNetwork
 
 
 class MethodPasses(Passes):
-    """A KernelEngine but for step(), which kernels.unfused has. Parameters stay where they are."""
+    """A KernelEngine without step(), which kernels.unfused adds. Parameters stay where they are."""
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray, threads: int = 1):
         require_logits(network)
@@ -38,13 +38,13 @@ class MethodPasses(Passes):
         return self.scores_of((coefficients if gates is None else gates).numpy(), pixels)
 
     def synchronize(self) -> None:
-        """Nothing runs behind the caller's back."""
+        """Returns at once: every call finishes its work."""
 
     def _state(self, mode: str, step: int | None, draw: int = 0) -> tuple:
-        """Stacked coefficients (depth, width, 4) and gates (depth, width), either of which may be None."""
+        """Stacked coefficients (depth, width, 4) and gates (depth, width); either may be None."""
         network, draws = self.network, self.network.draws(mode, step, draw)
-        # All layers in one: a method knows a neuron's parameters and not its layer, and torch's calls cost more than
-        # the arithmetic on a layer of hundreds.
+        # One call for all layers: a method does not depend on the layer, and a torch call costs more than the
+        # arithmetic of hundreds of neurons.
         drawn = replace(draws[0], key=[each.key for each in draws])
         parts = network.method.layer(torch.cat(list(network.logits)), drawn)
         return tuple(

@@ -1,7 +1,7 @@
-"""Networks of one shape and different seeds that train side by side on one GPU, each exactly as it would alone.
+"""Batched seeds: networks of one shape train side by side on one GPU. Each computes the same bits as alone.
 
-A small network leaves most of a GPU idle and pays for every launch; a gang of them shares both. To the kernels it is
-one network whose layers have replicas * width rows and whose wiring never crosses between replicas.
+A small network leaves most of a GPU idle and pays for every launch; batched networks share the GPU and the launches.
+The kernels see one network: its layers have replicas * width rows, and no wire crosses between replicas.
 """
 
 import contextlib
@@ -26,21 +26,21 @@ from lgn.kernels.gpu.memory import (
     layer_keys,
     padded_lanes,
     pass_shapes,
-    readers,
     replica_wiring,
     state_shapes,
     step_shapes,
+    transposed_wiring,
 )
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
 
-class TritonGang:
-    """Trains and evaluates networks that differ in their seeds only; results are the same bits on every run.
+class BatchedSeeds:
+    """Trains and evaluates networks that differ in their seeds only. Every run computes the same bits.
 
-    The networks' parameters become views into the gang's logits, so that state_dict() and load_state_dict() see and
-    set what it trains; wiring and `iteration` stay on the CPU. Only take_losses, scores, optimizer_state and
-    synchronize wait for the device. From a batch size's second step on, a step is one CUDA graph.
+    The networks' parameters become views into this class's logits, so state_dict() and load_state_dict() read and
+    write the trained values. Wiring and `iteration` stay on the CPU. Only take_losses, scores, optimizer_state and
+    synchronize wait for the device. From the second step of a batch size on, a step is one CUDA graph.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class TritonGang:
         for name in ("estimator", "depth", "width", "inputs", "classes", "group_temperature"):
             values = {getattr(one, name) for one in networks}
             if len(values) > 1:
-                raise LgnError(f"{name}: networks of a gang must have the same, these have {values}")
+                raise LgnError(f"{name}: batched networks must have the same, these have {values}")
         require_fused(optimizer)
         for one in networks:
             require_logits(one)
@@ -70,20 +70,20 @@ class TritonGang:
         self.memory.places.copy_(torch.from_numpy(bits % self.pixels + replica * self.pixels))
         self.memory.levels.copy_(torch.from_numpy(thresholds.reshape(-1)[bits]))
         for layer in range(self.depth - 1):
-            pointers, edges, others = readers(first[layer + 1], second[layer + 1])
+            pointers, entries, other_inputs = transposed_wiring(first[layer + 1], second[layer + 1])
             self.memory.pointers[layer].copy_(torch.from_numpy(pointers))
-            self.memory.edges[layer].copy_(torch.from_numpy(edges))
-            self.memory.others[layer].copy_(torch.from_numpy(others))
+            self.memory.entries[layer].copy_(torch.from_numpy(entries))
+            self.memory.other_inputs[layer].copy_(torch.from_numpy(other_inputs))
         for replica, one in enumerate(networks):
             for logits, view in zip(one.logits, self._own(self.memory.logits, replica), strict=True):
                 view.copy_(logits.detach())
                 logits.data = view
-        self.pointers = [[logits.data_ptr() for logits in one.logits] for one in networks]
+        self.addresses = [[logits.data_ptr() for logits in one.logits] for one in networks]
         self.launcher = Launcher(
             self.memory, self.begins, self.estimator, self.depth, self.width, self.classes, self.pixels,
             self.group_temperature, self.optimizer,
         )  # fmt: skip
-        # A tensor, because a GPU multiplies by the reciprocal of a number.
+        # A tensor, because a GPU would multiply by the reciprocal of a Python number.
         self.divisor = torch.tensor(self.group_temperature, dtype=torch.float32, device=self.device)
         self.steps: dict[int, SimpleNamespace] = {}
         self.graphs: dict[int, torch.cuda.CUDAGraph | None] = {}
@@ -92,9 +92,9 @@ class TritonGang:
 
     def step(self, pixels: np.ndarray | torch.Tensor, labels: np.ndarray | torch.Tensor) -> None:
         """One training step of every network on (replicas, batch, pixels) uint8 and (replicas, batch) labels."""
-        for network, pointers in zip(self.networks, self.pointers, strict=True):
+        for network, addresses in zip(self.networks, self.addresses, strict=True):
             if hasattr(network, "logits"):  # It has not left.
-                require_shared(network, pointers)
+                require_shared(network, addresses)
         batch, steps = pixels.shape[1], [int(network.iteration) for network in self.networks]
         step_sizes = [self.optimizer.learning_rate / (1 - BETA_1 ** (step + 1)) for step in steps]
         square_scales = [1 / math.sqrt(1 - BETA_2 ** (step + 1)) for step in steps]
@@ -123,7 +123,7 @@ class TritonGang:
             return sums.transpose(1, 2) / self.divisor
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
-        """Each layer's (replicas * width, 16) float32 gradient, for that of the latest forward's scores."""
+        """Each layer's (replicas * width, 16) float32 gradient, from the gradient of the latest forward's scores."""
         batch, one = gradient.shape[1], self.latest
         class_gradient = one.class_gradient.view(len(self.networks), self.classes, -1)
         class_gradient[:, :, :batch] = gradient.to(self.device).transpose(1, 2) / self.divisor
@@ -192,13 +192,13 @@ class TritonGang:
 
     def _take_logits(self) -> None:
         """Copies in parameters that were given memory of their own."""
-        for replica, (network, pointers) in enumerate(zip(self.networks, self.pointers, strict=True)):
+        for replica, (network, addresses) in enumerate(zip(self.networks, self.addresses, strict=True)):
             if not hasattr(network, "logits"):
                 continue
             require_logits(network, self.device)
             views = self._own(self.memory.logits, replica)
-            for logits, view, pointer in zip(network.logits, views, pointers, strict=True):
-                if logits.data_ptr() != pointer:
+            for logits, view, address in zip(network.logits, views, addresses, strict=True):
+                if logits.data_ptr() != address:
                     view.copy_(logits.detach())
 
     def _own(self, tensor: torch.Tensor, replica: int) -> torch.Tensor:
@@ -210,7 +210,7 @@ class TritonGang:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else contextlib.nullcontext()
 
     def _upload(self, pixels, steps: list[int], rates=None, labels=None) -> SimpleNamespace:
-        """Hands a batch, noise keys, temperatures and what a step needs to the device; returns its buffers."""
+        """Sends a batch, noise keys, temperatures, rates and labels to the device; returns the step's buffers."""
         one = self._buffers(pixels.shape[1])
         keys = [
             layer_keys(n.noise_seed, step, self.depth) for n, step in zip(self.networks, steps, strict=True)
@@ -230,7 +230,7 @@ class TritonGang:
         return one
 
     def _buffers(self, batch: int) -> SimpleNamespace:
-        """What a training step reads and writes at one padded batch size."""
+        """Buffers of a training step at one padded batch size."""
         lanes = padded_lanes(batch)
         if lanes not in self.steps:
             depth, rows, replicas = self.depth, self.rows, len(self.networks)
@@ -250,10 +250,10 @@ class TritonGang:
         return self.steps[lanes]
 
     def _replay(self, one: SimpleNamespace, batch: int) -> None:
-        """A step as one graph, which is recorded after a first step has compiled and loaded its kernels."""
+        """Replays a step as one CUDA graph. It is captured after a first step has compiled and loaded the kernels."""
         if self.graphs[batch] is None:
             graph = torch.cuda.CUDAGraph()
-            # Another thread may well be using CUDA, to load data.
+            # Another thread may use CUDA meanwhile, to load data.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 self.launcher.step(one, batch)
             self.graphs[batch] = graph

@@ -1,4 +1,4 @@
-"""Seeds that train together on the Triton backend, on a GPU where there is one, else under Triton's interpreter."""
+"""Batched seeds on the Triton backend, on a GPU where there is one, else under Triton's interpreter."""
 
 import csv
 import math
@@ -73,9 +73,9 @@ def assert_same_record(ours, theirs):
     assert rows[0] == rows[1]
 
 
-def gang(count=2):
+def engines_of_seeds(count=2):
     pytest.importorskip("triton")
-    from lgn.kernels.gpu.together import gang_engines
+    from lgn.kernels.gpu.seed_engines import seed_engines
 
     networks = [
         LogicNetwork(
@@ -84,7 +84,7 @@ def gang(count=2):
         )
         for seed in range(count)
     ]  # fmt: skip
-    return gang_engines(networks, LEVELS, OptimizerSettings(0.01), TRITON.device)
+    return seed_engines(networks, LEVELS, OptimizerSettings(0.01), TRITON.device)
 
 
 def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
@@ -97,7 +97,7 @@ def test_seeds_together_make_the_records_they_make_alone(tmp_path, alone):
 
 @pytest.mark.long
 def test_seeds_together_cool_down_as_they_do_alone(tmp_path, monkeypatch):
-    """One of them further on than the other, and so at another temperature in the same launch."""
+    """The seeds are at different iterations, and so at different temperatures in one launch."""
     pytest.importorskip("triton")
     monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
@@ -150,14 +150,17 @@ def test_a_seed_that_fails_leaves_the_others_to_end(tmp_path, alone):
 def test_a_step_that_fails_stops_all_with_the_reason():
     images = [np.zeros((3, 4), np.uint8), np.zeros((5, 4), np.uint8)]
     with ThreadPoolExecutor(2) as threads:
-        steps = [threads.submit(one.step, x, np.zeros(len(x))) for one, x in zip(gang(), images, strict=True)]
+        steps = [
+            threads.submit(one.step, x, np.zeros(len(x)))
+            for one, x in zip(engines_of_seeds(), images, strict=True)
+        ]
     for step in steps:
         with pytest.raises(LgnError, match="stopped: all input arrays must have the same shape"):
             step.result()
 
 
 def test_stopping_wakes_those_that_wait():
-    first, second = gang()
+    first, second = engines_of_seeds()
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(first.step, np.zeros((3, 4), np.uint8), np.zeros(3))
         second.stop_all(KeyboardInterrupt())
@@ -166,7 +169,7 @@ def test_stopping_wakes_those_that_wait():
 
 
 def test_a_network_that_has_left_keeps_its_logits_while_the_others_go_on():
-    first, second = gang()
+    first, second = engines_of_seeds()
     pixels, labels = np.full((3, 4), 200, np.uint8), np.array([0, 1, 1])
     with ThreadPoolExecutor(2) as threads:
         for step in [threads.submit(one.step, pixels, labels) for one in (first, second)]:
