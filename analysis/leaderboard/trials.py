@@ -76,7 +76,8 @@ def choices(trials: Preset, runs: pd.DataFrame) -> tuple[list[Choice], list[str]
 def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str = "") -> str:
     """A preset as YAML text: every method's best trial and its first one, on the final seeds.
 
-    file: of the trials' preset, which the text names. A sweep states what neither the base nor a default says: the net, and what was tuned.
+    file: of the trials' preset, which the text names. A sweep states what neither the base nor a default says: the
+    net, and what was tuned.
     """
     runs = [run for choice in chosen for run in choice.trials]
     varied = [
