@@ -16,12 +16,14 @@ class Execution(BaseModel):
         "auto", description="training kernels; auto: numba on a CPU, triton on a GPU"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    threads: int = Field(1, ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    threads: int = Field(
+        1, ge=1, le=1024, description="threads per run; runs, not threads, should fill the cores"
+    )
     snapshots: int = Field(
         0,
         ge=0,
         le=1000,
-        description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+        description="number of times that a run stores its logits before its end, for probes; 64 bytes per gate each",
     )
 
 

@@ -54,30 +54,28 @@ def verify(directory: Path, data_dir: Path, execution: Execution) -> Comparison:
         )
     run = parse_run(record["settings"], str(directory / "run.json"))
     with tempfile.TemporaryDirectory(prefix="lgn-verify-") as elsewhere:
-        anew = train(run, Path(elsewhere), data_dir, execution)
-        if anew["data_sha256"] != record["data_sha256"]:
+        new = train(run, Path(elsewhere), data_dir, execution)
+        if new["data_sha256"] != record["data_sha256"]:
             raise LgnError(f"{data_dir}: holds other {run.dataset} data than {directory} was trained on")
-        return compare(record, anew, directory, Path(elsewhere))
+        return compare(record, new, directory, Path(elsewhere))
 
 
-def compare(stored: dict, anew: dict, stored_directory: Path, anew_directory: Path) -> Comparison:
+def compare(stored: dict, new: dict, stored_directory: Path, new_directory: Path) -> Comparison:
     """Compares two records of one run."""
     # Old records have their own thresholds: their shares of unused gates cannot be compared.
-    one_threshold = math.isclose(stored["unused_threshold"], anew["unused_threshold"])
+    one_threshold = math.isclose(stored["unused_threshold"], new["unused_threshold"])
     skipped = CLOCKS if one_threshold else (*CLOCKS, "unused_share")
-    theirs, ours = (
-        read_history(path / "history.csv", skipped) for path in (stored_directory, anew_directory)
-    )
-    same_weights = stored["files"]["weights.safetensors"] == anew["files"]["weights.safetensors"]
+    theirs, ours = (read_history(path / "history.csv", skipped) for path in (stored_directory, new_directory))
+    same_weights = stored["files"]["weights.safetensors"] == new["files"]["weights.safetensors"]
     difference = first_difference(theirs, ours)
-    if same_weights and difference is None and _same_gates(stored_directory, anew_directory):
+    if same_weights and difference is None and _same_gates(stored_directory, new_directory):
         details = "history, gates and weights are the same bytes"
         if not one_threshold:
             details += f", unused shares aside: the stored are above {stored['unused_threshold']:.4g} nats"
         return Comparison(stored["run_id"], BIT_EXACT, details)
     where = difference or "weights differ, history does not"
     loss = early_loss_difference(theirs, ours)
-    accuracy = abs(stored["final"]["test_accuracy_discrete"] - anew["final"]["test_accuracy_discrete"])
+    accuracy = abs(stored["final"]["test_accuracy_discrete"] - new["final"]["test_accuracy_discrete"])
     within = loss <= EARLY_LOSS and accuracy <= FINAL_ACCURACY
     details = (
         f"{where}; loss of the first {EARLY_ITERATIONS} iterations within {loss:.2g} (allowed: {EARLY_LOSS:g}), "
@@ -94,19 +92,19 @@ def read_history(path: Path, skipped: tuple[str, ...] = CLOCKS) -> list[dict[str
 
 def first_difference(theirs: list[dict[str, str]], ours: list[dict[str, str]]) -> str | None:
     """The first difference of two histories, in words; None if they are the same text."""
-    for stored, anew in zip(theirs, ours, strict=False):
+    for stored, new in zip(theirs, ours, strict=False):
         for column in stored:
-            if stored[column] != anew.get(column):
-                return f"at iteration {stored['iteration']} {column} is {anew.get(column)}, stored {stored[column]}"
+            if stored[column] != new.get(column):
+                return f"at iteration {stored['iteration']} {column} is {new.get(column)}, stored {stored[column]}"
     return None if len(theirs) == len(ours) else f"{len(ours)} rows of history, stored {len(theirs)}"
 
 
 def early_loss_difference(theirs: list[dict[str, str]], ours: list[dict[str, str]]) -> float:
     """Largest relative difference of the losses in the first iterations; infinite if there is nothing to compare."""
     differences = [
-        abs(float(anew["loss"]) - float(stored["loss"])) / abs(float(stored["loss"]))
-        for stored, anew in zip(theirs, ours, strict=False)
-        if stored["loss"] and anew["loss"] and int(stored["iteration"]) <= EARLY_ITERATIONS
+        abs(float(new["loss"]) - float(stored["loss"])) / abs(float(stored["loss"]))
+        for stored, new in zip(theirs, ours, strict=False)
+        if stored["loss"] and new["loss"] and int(stored["iteration"]) <= EARLY_ITERATIONS
     ]
     return max(differences, default=math.inf)
 

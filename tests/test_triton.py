@@ -185,7 +185,7 @@ def test_gradients_at_any_shape(width, depth, batch, straight_through, wiring, s
 
 
 @pytest.mark.parametrize("estimator", BOTH_PATHS, ids=str)
-def test_gradients_with_uneven_readers_and_twenty_classes(estimator):
+def test_gradients_with_uneven_fan_out_and_twenty_classes(estimator):
     """A hidden neuron with all of the next layer as consumers, others without any, and more neurons than a program."""
     pixels, labels = images(140)
     labels = labels * 2 + 1

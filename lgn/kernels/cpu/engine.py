@@ -22,8 +22,7 @@ class NumbaEngine(Passes):
     """Trains and evaluates a LogicNetwork on the CPU (see lgn.kernels.Engine); the same bits on any number of threads.
 
     The network's parameters become views into the rows, so state_dict() and load_state_dict() read and write what the
-    kernels train. forward() and scores() copy in parameters that were given other memory. Each step draws its gates
-    anew.
+    kernels train. forward() and scores() copy in parameters that were given other memory. Each step draws new gates.
     """
 
     together, barrier_seconds = 1, 0.0
