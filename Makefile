@@ -53,8 +53,7 @@ TRIALS := config/leaderboard_trials.yaml
 leaderboard: $(READY)
 	$(SNAKEMAKE) collect --configfile $(TRIALS)
 	$(BIN)/python -m analysis choose --trials $(TRIALS) --tried results/leaderboard_trials --output results/leaderboard.yaml
-	$(SNAKEMAKE) collect --configfile results/leaderboard.yaml
-	$(BIN)/python -m analysis leaderboard --trials $(TRIALS) --tried results/leaderboard_trials --results results/leaderboard --output paper_figures/leaderboard
+	$(SNAKEMAKE) leaderboard --configfile results/leaderboard.yaml
 
 # One method on the smallest net, compared with the results kept of the others.
 FIELD := --field-trials $(TRIALS) --field-tried results/reference/leaderboard_trials --field results/reference/leaderboard

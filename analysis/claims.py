@@ -244,7 +244,7 @@ class _Pair:
         }
 
 
-def _nothing(why: str, verdict: str = Verdict.NOT_REACHED) -> tuple:
+def _nothing(why: str, verdict: str = Verdict.UNDECIDED) -> tuple:
     missing = Effect(math.nan, math.nan, math.nan, 0, missing=why)
     nothing = {"value": None, "bound": None, "dlgn": None, "glgn": None}
     return missing, verdict, why, nothing, why, "-"

@@ -1,4 +1,4 @@
-"""The command line: python -m analysis collect | claims | tables | figure | figures | summary | keep | redraw."""
+"""The command line: python -m analysis, from records to tables, claims and figures."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from analysis.leaderboard import cli as leaderboard
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
 from lgn.files import given_path
+from lgn.settings import parse_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,18 +55,52 @@ def _parser() -> argparse.ArgumentParser:
     one = _with_results(
         commands, "tables", "tidy tables and claims -> summary and claims as md, tex, csv", output=True
     )
+    one.add_argument(
+        "--compare", nargs="+", default=[], metavar="METHOD:AGAINST", help="pairs of the table `compare`"
+    )
     one.set_defaults(command=_tables)
 
     one = _with_results(commands, "figure", "tidy tables -> one figure as pdf and png", output=True)
-    one.add_argument("name", help="such as accuracy_over_iterations")
+    one.add_argument("name", help="such as learning_curves")
+    one.add_argument("--methods", nargs="+", default=[], metavar="METHOD", help="these alone")
+    one.add_argument(
+        "--settings", nargs="+", default=[], metavar="key=value", help="runs of these alone, such as depth=12"
+    )
+    one.add_argument(
+        "--style", type=given_path, metavar="FILE", help="style sheet of matplotlib, over our own"
+    )
+    one.add_argument(
+        "--width", type=float, metavar="INCHES", help="such as 3.25, a column of a paper (default: 7)"
+    )
+    one.add_argument("--format", nargs="+", default=["pdf", "png"], help="pdf, png or svg (default: pdf png)")
+    one.add_argument(
+        "--no-title", action="store_true", help="without the settings' names, which a caption has"
+    )
     one.set_defaults(command=_figure)
 
     one = _with_results(commands, "figures", "every figure that the preset has the runs for", output=True)
     one.add_argument("--processes", type=int, default=1, help="draw as many figures at once")
+    one.add_argument("--names", nargs="+", help="these alone")
     one.set_defaults(command=_figures)
+
+    one = commands.add_parser(
+        "gallery", help="a page of each folder's figures with their captions: gallery.md"
+    )
+    one.add_argument(
+        "--figures",
+        type=given_path,
+        default=Path("paper_figures/reference"),
+        help="of one preset, or of several",
+    )
+    one.set_defaults(command=_gallery)
 
     one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
     one.set_defaults(command=_summary)
+
+    one = commands.add_parser("published", help="published numbers, beside them the same nets of presets")
+    one.add_argument("--results", type=given_path, nargs="+", required=True, help="results/<preset> of each")
+    one.add_argument("--output", type=given_path, required=True, help="folder of published.{md,tex,csv}")
+    one.set_defaults(command=_published)
 
     one = commands.add_parser("keep", help="tidy tables of a preset -> compressed, for a repository")
     one.add_argument("--results", type=given_path, required=True, help="results/<preset>")
@@ -78,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("redraw", help="figures and tables of all kept presets, without training")
     one.add_argument("--reference", type=given_path, default=Path("results/reference"))
     one.add_argument("--output", type=given_path, default=Path("paper_figures/reference"))
+    one.add_argument("--config", type=given_path, default=Path("config"), help="folder of the presets")
     one.set_defaults(command=_redraw)
 
     leaderboard.add_commands(commands)
@@ -101,10 +137,10 @@ def _collect(options: argparse.Namespace) -> None:
 
 
 def _claims(options: argparse.Namespace) -> None:
+    from analysis.claim_tables import claims_shown
     from analysis.claims import make_claims, write_claims
     from analysis.conditions import guessed_primary
     from analysis.output import write_table
-    from analysis.summary import claims_shown
 
     tables = read_tables(options.results)
     for sentence in guessed_primary(tables.runs):
@@ -118,32 +154,56 @@ def _claims(options: argparse.Namespace) -> None:
 def _tables(options: argparse.Namespace) -> None:
     from analysis.claims import read_claims
     from analysis.tables import write_tables
+    from study.compared import parse_pair
 
+    pairs = [parse_pair(text) for text in options.compare]
     claims = read_claims(options.results / "claims.json")
-    write_tables(read_tables(options.results), claims, options.output)
+    write_tables(read_tables(options.results), claims, options.output, pairs)
 
 
 def _figure(options: argparse.Namespace) -> None:
     from analysis.figures import write_figure
     from analysis.reference import tidy
+    from analysis.selection import selected
+    from analysis.style import FORMATS
 
+    for ending in set(options.format) - set(FORMATS):
+        raise LgnError(f"--format: {ending}; allowed: {', '.join(FORMATS)}")
+    if options.width is not None and not 2 <= options.width <= 20:
+        raise LgnError(f"--width: {options.width:g}; allowed: 2 to 20 inches")
+    look = {"sheet": options.style, "width": options.width, "titles": not options.no_title}
     with tidy(options.results) as results:
-        write_figure(options.name, read_tables(results), options.output)
+        tables = selected(read_tables(results), options.methods, parse_settings(options.settings))
+        write_figure(options.name, tables, options.output, options.format, **look)
 
 
 def _figures(options: argparse.Namespace) -> None:
     from analysis.reference import draw_figures, tidy
 
     with tidy(options.results) as results:
-        paths = draw_figures(results, options.output, options.processes)
+        paths = draw_figures(results, options.output, options.processes, options.names)
     print(f"{len(paths)} files in {options.output}")
 
 
+def _gallery(options: argparse.Namespace) -> None:
+    from analysis.gallery import galleries
+
+    for path in galleries(options.figures):
+        print(path)
+
+
 def _summary(options: argparse.Namespace) -> None:
+    from analysis.claim_tables import final_summary
     from analysis.claims import read_claims
-    from analysis.summary import final_summary
 
     print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))
+
+
+def _published(options: argparse.Namespace) -> None:
+    from analysis.published import write_published
+
+    for path in write_published(options.results, options.output):
+        print(path)
 
 
 def _keep(options: argparse.Namespace) -> None:
@@ -156,5 +216,5 @@ def _keep(options: argparse.Namespace) -> None:
 def _redraw(options: argparse.Namespace) -> None:
     from analysis.reference import redraw
 
-    paths = redraw(options.reference, options.output)
+    paths = redraw(options.reference, options.output, options.config)
     print(f"{len(paths)} files below {options.output}")

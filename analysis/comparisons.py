@@ -8,7 +8,7 @@ import pandas as pd
 from analysis import measures
 from analysis.conditions import Setting, shared_seeds
 from analysis.memo import remembered
-from analysis.paper_values import CONVERGED_SHARE
+from analysis.paper_values import CONVERGED_SHARE, PROPOSED
 from analysis.statistics import bootstrap
 from lgn.data.files import dataset_info
 
@@ -87,10 +87,10 @@ def best_accuracy(baseline: Curves, seeds: np.ndarray | None = None) -> float:
 
 
 def target(history: pd.DataFrame, setting: Setting) -> float:
-    """The accuracy that the claims at a setting time: DLGN's best, on the seeds that GLGN ran too, where it ran any."""
-    dlgn, glgn = setting.conditions["dlgn"], setting.conditions.get("glgn")
-    shared = [] if glgn is None else shared_seeds(dlgn, glgn)
-    return best_accuracy(curves(history, dlgn, shared or None))
+    """The baseline's best accuracy, which the claims time: on the seeds that the paper's method ran too, if any."""
+    baseline, proposed = setting.conditions[setting.baseline], setting.conditions.get(PROPOSED)
+    shared = [] if proposed is None else shared_seeds(baseline, proposed)
+    return best_accuracy(curves(history, baseline, shared or None))
 
 
 def all_seeds(of: Curves) -> np.ndarray:

@@ -4,14 +4,13 @@ Works on a table with a row a run and the run's settings as columns: runs.csv, o
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from analysis.memo import remembered
-from analysis.paper_values import FASTEST_TEMPERATURE
-from lgn.methods import METHODS
+from analysis.paper_values import BASELINE, FASTEST_TEMPERATURE, PROPOSED
+from lgn.methods import METHOD_LABELS, parametrizations
 from lgn.run import Run
 from study.primary import BUDGET_KEYS, METHOD_KEYS
 
@@ -19,8 +18,16 @@ METHOD_COLUMNS, BUDGET_COLUMNS = METHOD_KEYS, BUDGET_KEYS
 
 SCALE_COLUMNS = ("dataset", "depth", "width")
 
-PAPER_METHODS = tuple(METHODS)
-"""The four methods of every legend, in its order."""
+
+def named_methods() -> list[str]:
+    """The methods that lgn.methods names, in its order; GLGN with another noise is none of them."""
+    return [*METHOD_LABELS, *(name for kind in parametrizations().values() for name in kind.named)]
+
+
+def method_rank(method: str) -> tuple[float, str]:
+    """Where a method stands in every legend and table: as lgn.methods has it, other noises after the first four."""
+    known = named_methods()
+    return (known.index(method) if method in known else len(METHOD_LABELS) - 0.5), method
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,8 @@ class Setting:
     """A data set, depth, width and recipe at which methods ran.
 
     recipe: what else sets it apart from most runs of its preset, such as {"init": "residual"}; empty for most.
-    runs: its runs, all methods. conditions: method -> the runs (one a seed) that stand for it here.
+    runs: its runs, all methods. conditions: method -> the runs (one a seed) that stand for it here. baseline: the
+    first method of its preset, which times to target and log-ranks are against.
     """
 
     dataset: str
@@ -37,6 +45,7 @@ class Setting:
     recipe: dict[str, object]
     runs: pd.DataFrame = field(repr=False)
     conditions: dict[str, pd.DataFrame] = field(repr=False)
+    baseline: str = ""
 
     @property
     def recipe_text(self) -> str:
@@ -76,7 +85,7 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
         for name in varied
         if name != "epsilon" and len(modes := runs[name].mode(dropna=False)) == 1
     }
-    found = []
+    found, baseline = [], min(runs["method"].unique(), key=method_rank, default="")
     for key, part in runs.groupby([*SCALE_COLUMNS, *varied], dropna=False, sort=True):
         dataset, depth, width, *values = key
         apart = {
@@ -84,7 +93,9 @@ def settings(runs: pd.DataFrame) -> list[Setting]:
             for name, value in zip(varied, values, strict=True)
             if name not in usual or not _same(value, usual[name])
         }
-        found.append(Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part)))
+        found.append(
+            Setting(dataset, int(depth), int(width), apart, part, _primary_conditions(part), baseline)
+        )
     return found
 
 
@@ -102,11 +113,6 @@ def conditions(runs: pd.DataFrame) -> list[pd.DataFrame]:
     return [part.sort_values("seed") for _, part in groups]
 
 
-def of_the_softmax(parts: Iterable[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The conditions that noise and straight_through alone tell apart: those of 16 logits a gate."""
-    return [p for p in parts if "parametrization" not in p or p["parametrization"].iloc[0] == "softmax"]
-
-
 def by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:
     """temperature -> the condition of a method at it: of most seeds, then of the longest budget."""
     parts = conditions(setting.runs[setting.runs["method"] == method])
@@ -117,15 +123,15 @@ def by_temperature(setting: Setting, method: str) -> dict[float, pd.DataFrame]:
 
 
 def comparable(found: list[Setting]) -> list[Setting]:
-    """Those settings where both DLGN and GLGN ran: what the claims are about."""
-    return [setting for setting in found if {"dlgn", "glgn"} <= set(setting.conditions)]
+    """Those settings where both methods that the paper compares ran: what the claims are about."""
+    return [setting for setting in found if {BASELINE, PROPOSED} <= set(setting.conditions)]
 
 
 def guessed_primary(runs: pd.DataFrame) -> list[str]:
     """A sentence for each setting whose GLGN, of several temperatures, no preset states: the rule has chosen one."""
     sentences = []
     for setting in comparable(settings(runs)):
-        chosen, swept = setting.conditions["glgn"].iloc[0], by_temperature(setting, "glgn")
+        chosen, swept = setting.conditions[PROPOSED].iloc[0], by_temperature(setting, PROPOSED)
         if len(swept) > 1 and chosen.get("primary") != chosen["temperature"]:
             where = f"{setting.dataset}, {setting.depth} x {setting.width} {setting.recipe_text}".strip()
             temperatures = ", ".join(f"{temperature:g}" for temperature in swept)
@@ -150,22 +156,22 @@ def _primary_conditions(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
     temperature. Then the longest budget.
     """
     methods = list(dict.fromkeys(runs["method"]))
-    methods.sort(key=lambda m: (PAPER_METHODS.index(m) if m in PAPER_METHODS else len(PAPER_METHODS), m))
+    methods.sort(key=method_rank)
     chosen: dict[str, pd.DataFrame] = {}
     for method in methods:
-        partner = chosen.get("dlgn") if method == "glgn" else chosen.get("glgn")
-        if method == "dlgn":
+        partner = chosen.get(BASELINE if method == PROPOSED else PROPOSED)
+        if method == BASELINE:
             reference = 1.0
-        elif method == "glgn" or "glgn" not in chosen:
+        elif method == PROPOSED or PROPOSED not in chosen:
             reference = FASTEST_TEMPERATURE
         else:
-            reference = float(chosen["glgn"]["temperature"].iloc[0])
+            reference = float(chosen[PROPOSED]["temperature"].iloc[0])
         ran = runs[runs["method"] == method]
-        if method == "glgn" and "primary" in ran:
+        if method == PROPOSED and "primary" in ran:
             stated = ran[ran["temperature"] == ran["primary"]]
             ran = ran if stated.empty else stated
         candidates = conditions(ran)
-        company = _noisy_methods(runs) if method == "glgn" else {}
+        company = _noisy_methods(runs) if method == PROPOSED else {}
         chosen[method] = min(
             candidates, key=lambda part, p=partner, c=company, r=reference: _preference(part, p, c, r)
         )

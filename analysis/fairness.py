@@ -271,7 +271,7 @@ def _ratio_text(row: pd.Series, name: str) -> str:
 
 
 def _caveat(dataset: str, target: float, unit: str, runs: pd.DataFrame, seeds: list[int]) -> str:
-    """Why this race says little, if it does: the reasons that the claims have for "not reached" beforehand."""
+    """Why this race says little, if it does: the reasons that the claims have for "undecided" beforehand."""
     shared = runs[runs["seed"].isin(seeds)]
     if diverged(shared):
         return "runs diverged"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import comparisons, survival
-from analysis.conditions import PAPER_METHODS, Setting, comparable, recipe_text, settings
+from analysis.conditions import Setting, recipe_text, settings
 from analysis.output import with_interval
 from analysis.statistics import mean_interval
 from analysis.tidy import Tables
@@ -54,9 +54,9 @@ class Map:
 
 
 def maps(found: Iterable[Setting]) -> list[Map]:
-    """The maps among settings, in their order: two depths or more that share two widths with DLGN and GLGN."""
+    """The maps among settings, in their order: two depths or more that share two widths with two methods."""
     together: dict[tuple[str, str], dict[tuple[int, int], Setting]] = {}
-    for setting in comparable(list(found)):
+    for setting in (one for one in found if len(one.conditions) > 1):
         parts = together.setdefault((setting.dataset, setting.recipe_text), {})
         parts[setting.depth, setting.width] = setting
     kept = {key: parts for key, parts in together.items() if _spans_a_grid(parts)}
@@ -72,6 +72,11 @@ def map_settings(runs: pd.DataFrame) -> list[Setting]:
     return [setting for one in maps(settings(runs)) for setting in one.settings.values()]
 
 
+def has_map(runs: pd.DataFrame) -> bool:
+    """Whether a runs table, or a design, has a map, and so its table."""
+    return bool(map_settings(runs))
+
+
 def grid_values(tables: Tables, found: list[Setting]) -> pd.DataFrame:
     """A row a setting and method: COLUMNS. Shares in 0..1, mean over seeds with its 95% interval.
 
@@ -82,12 +87,10 @@ def grid_values(tables: Tables, found: list[Setting]) -> pd.DataFrame:
     """
     rows, scores = [], []
     for setting in found:
-        for method in PAPER_METHODS:
-            if method in setting.conditions:
-                condition = setting.conditions[method]
-                rows.append(_row(tables, setting, method))
-                final = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
-                scores.append(pd.Series(final, index=sorted(condition["seed"])))
+        for condition in setting.conditions.values():
+            rows.append(outcome(tables, setting, condition))
+            final = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
+            scores.append(pd.Series(final, index=sorted(condition["seed"])))
     for name, keys in (("behind_best", (*KEYS, "recipe")), ("behind_any", KEYS)):
         for together in _groups(rows, keys):
             best = max(together, key=lambda i: scores[i].mean())
@@ -142,8 +145,9 @@ def takeoff_text(row: pd.Series) -> str:
     return with_interval(row["takeoff"], row["takeoff_low"], row["takeoff_high"], "{:,.0f}".format)
 
 
-def _row(tables: Tables, setting: Setting, method: str) -> dict[str, object]:
-    history, condition = tables.history, setting.conditions[method]
+def outcome(tables: Tables, setting: Setting, condition: pd.DataFrame) -> dict[str, object]:
+    """What a condition of a setting came to: a row of grid_values but for what it takes other methods for."""
+    history = tables.history
     limit = comparisons.learnt_accuracy(setting.dataset)
     times = survival.times_to_target(history, condition, limit)
     row = {
@@ -151,7 +155,7 @@ def _row(tables: Tables, setting: Setting, method: str) -> dict[str, object]:
         "depth": setting.depth,
         "width": setting.width,
         "recipe": setting.recipe_text,
-        "method": method,
+        "method": condition["method"].iloc[0],
         "temperature": float(condition["temperature"].iloc[0]),
         "seeds": len(condition),
         "iterations_run": int(condition["final_iteration"].max()),

@@ -1,15 +1,17 @@
 """Published numbers of the field, cited and never measured here, beside this suite's own where the same net ran."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis import paper_values
 from analysis.conditions import Setting, conditions, settings
-from analysis.output import with_interval
+from analysis.output import with_interval, write_table
 from analysis.summary import condition_values
-from analysis.tidy import Tables
+from analysis.tidy import Tables, read_tables
 
 ABSTRACT, QUOTED, NOTES = "abstract", "table, as quoted elsewhere", "reading notes"
 """Where a number was read. None of these papers' abstracts gives seeds or error bars."""
@@ -122,26 +124,27 @@ PUBLISHED = (
 
 COLUMNS = (
     "work", "dataset", "net", "gates", "quantity", "relation", "published", "read", "measured", "measured_low",
-    "measured_high", "seeds", "iterations", "recipe", "citation",
+    "measured_high", "seeds", "iterations", "recipe", "preset", "citation",
 )  # fmt: skip
 SHOWN = ("work", "data set", "net", "gates", "quantity", "published", "read in", "measured here", "citation")
 
 
-def published_values(tables: Tables) -> pd.DataFrame:
-    """A row a published number; beside it the mean of this preset's same net with its 95% interval, or nothing.
+def published_values(presets: Mapping[str, Tables]) -> pd.DataFrame:
+    """A row a published number; beside it the mean of a preset's same net with its 95% interval, or nothing.
 
     The same net: data set, depth, width, thresholds, method, and temperature where one is stated. Batch size, budget
     and wiring may differ; iterations and recipe say what ran.
     """
-    found = settings(tables.runs)
+    found = [(name, setting) for name, tables in presets.items() for setting in settings(tables.runs)]
     rows = []
     for entry in PUBLISHED:
         row = {name: getattr(entry, name) for name in COLUMNS if hasattr(entry, name)}
         row["published"] = entry.value
-        same = matching(entry, found)
+        same = matching(entry, [setting for _, setting in found])
         if same is not None and QUANTITIES[entry.quantity][2]:
             setting, condition = same
-            values = condition_values(tables, condition, np.nan)
+            row["preset"] = next(name for name, other in found if other is setting)
+            values = condition_values(presets[row["preset"]], condition, np.nan)
             for ending in ("", "_low", "_high"):
                 row[f"measured{ending}"] = values[f"{entry.quantity}{ending}"]
             row |= {"seeds": values["seeds"], "iterations": values["iterations_run"]}
@@ -184,7 +187,14 @@ def published_shown(values: pd.DataFrame) -> pd.DataFrame:
         ours = with_interval(row["measured"], row["measured_low"], row["measured_high"], show)
         if ours != "-":
             seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
-            ours = ", ".join(filter(None, [ours, seeds, f"{row['iterations']:,} iterations", row["recipe"]]))
+            parts = [
+                ours,
+                seeds,
+                f"{row['iterations']:,} iterations",
+                row["recipe"],
+                f"preset {row['preset']}",
+            ]
+            ours = ", ".join(filter(None, parts))
         cells = (
             row["work"],
             row["dataset"],
@@ -198,3 +208,9 @@ def published_shown(values: pd.DataFrame) -> pd.DataFrame:
         )
         rows.append(cells)
     return pd.DataFrame(rows, columns=SHOWN)
+
+
+def write_published(folders: Iterable[Path], output: Path) -> list[Path]:
+    """Writes <output>/published.md, .tex and .csv, with what presets (folders of tidy tables) ran beside."""
+    values = published_values({folder.name: read_tables(folder) for folder in folders})
+    return write_table("published", published_shown(values), output, values)

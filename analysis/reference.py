@@ -4,7 +4,7 @@ import gc
 import io
 import lzma
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,12 +14,16 @@ import pandas as pd
 
 from analysis.claims import make_claims
 from analysis.collect import collect
-from analysis.figures import available_figures, write_figure
+from analysis.figures import available_figures, chosen_figures, write_figure
+from analysis.gallery import galleries
+from analysis.published import write_published
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
 from lgn.errors import LgnError
 from lgn.files import make_folder, write_bytes
 from lgn.machine import usable_cores
+from study.compared import Pair
+from study.preset import Preset, read_preset
 
 SUFFIX = ".csv.xz"
 
@@ -73,13 +77,15 @@ def tidy(results: Path) -> Iterator[Path]:
             yield _collected(results, Path(scratch))
 
 
-def draw_figures(results: Path, output: Path, processes: int) -> list[Path]:
-    """Every figure that a folder of tidy tables has the runs for, as pdf and png; returns the files.
+def draw_figures(
+    results: Path, output: Path, processes: int, names: Sequence[str] | None = None
+) -> list[Path]:
+    """These figures, or every one that a folder of tidy tables has the runs for, as pdf and png; returns the files.
 
-    Raises LgnError naming a table that is missing or cannot be read.
+    Raises LgnError naming a figure that it does not have, or a table that is missing or cannot be read.
     """
     tables = read_tables(results)
-    names = available_figures(tables.runs, tables.probes)
+    names = chosen_figures(names, tables.runs, tables.probes, str(results))
     if processes == 1:
         return [path for name in names for path in write_figure(name, tables, output)]
     with ProcessPoolExecutor(processes, initializer=gc.disable) as pool:
@@ -87,12 +93,14 @@ def draw_figures(results: Path, output: Path, processes: int) -> list[Path]:
         return sorted(path for task in tasks for path in task.result())
 
 
-def redraw(reference: Path, figures: Path) -> list[Path]:
+def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[Path]:
     """Figures and tables of every preset below `reference`, into <figures>/<preset>/; returns the files.
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
-    Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
+    config: a folder of presets, of which the one of a folder's name says what its tables compare and, where it states
+    figures, which are drawn. Published rows stand once, in <figures>. Nothing is trained, and nothing below
+    `reference` changes. Raises LgnError where there is no such folder.
     """
     if not reference.is_dir():
         raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
@@ -105,12 +113,18 @@ def redraw(reference: Path, figures: Path) -> list[Path]:
             for folder in sorted(path for path in reference.iterdir() if _drawn(path, figures))
         }
         # The longest first, or they are waited for at the end.
-        tasks = [pool.submit(_write_tables, results, output) for output, results in presets.items()]
+        stated = {output: _preset(config, output.name) for output in presets}
+        tasks = [pool.submit(write_published, list(presets.values()), figures)]
+        tasks += [
+            pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
+            for output, results in presets.items()
+        ]
         for output, results in presets.items():
             tables = read_tables(results)
-            names = _wanted(available_figures(tables.runs, tables.probes), output)
+            names = _wanted(stated[output], tables, output)
             tasks += [pool.submit(_write_figure, name, results, output) for name in names]
-        return sorted(path for task in tasks for path in task.result())
+        paths = [path for task in tasks for path in task.result()]
+        return sorted([*paths, *galleries(figures)])
 
 
 def _drawn(folder: Path, figures: Path) -> bool:
@@ -120,8 +134,11 @@ def _drawn(folder: Path, figures: Path) -> bool:
     )
 
 
-def _wanted(available: list[str], folder: Path) -> list[str]:
-    """The figures that are there already, or all where none is."""
+def _wanted(preset: Preset | None, tables: Tables, folder: Path) -> list[str]:
+    """The figures that the preset states; else those that are there already, or all where none is."""
+    if preset and preset.figures is not None:
+        return chosen_figures(preset.figures, tables.runs, tables.probes, preset.preset)
+    available = available_figures(tables.runs, tables.probes)
     present = {path.stem for path in folder.glob("*.pdf")}
     return [name for name in available if not present or name in present]
 
@@ -142,9 +159,15 @@ def _tables(results: Path) -> Tables:
     return Tables(results)
 
 
-def _write_tables(results: Path, output: Path) -> list[Path]:
+def _preset(config: Path | None, name: str) -> Preset | None:
+    """The preset of a name, where its file is there."""
+    path = config and config / f"{name}.yaml"
+    return read_preset(path) if path and path.is_file() else None
+
+
+def _write_tables(results: Path, output: Path, compare: list[Pair]) -> list[Path]:
     tables = _tables(results)
-    return write_tables(tables, make_claims(tables), output)
+    return write_tables(tables, make_claims(tables), output, compare)
 
 
 def _write_figure(name: str, results: Path, output: Path) -> list[Path]:

@@ -16,7 +16,7 @@ import pandas as pd
 import scipy  # its submodules load when used: planning a preset needs none
 
 from analysis import comparisons
-from analysis.conditions import PAPER_METHODS, Setting, settings
+from analysis.conditions import Setting, named_methods, settings
 from analysis.output import with_interval
 from analysis.statistics import DRAWS, LEVEL, resamples, weighted_quantile
 from analysis.tidy import Tables
@@ -32,7 +32,7 @@ COLUMNS = (
     "dataset", "settings", "method", "runs", "final_accuracy_iqm", "final_accuracy_iqm_low", "final_accuracy_iqm_high",
     "improvement", "improvement_low", "improvement_high",
 )  # fmt: skip
-SHOWN = ("dataset", "settings", "method", "runs", "final acc. %, interquartile mean", "P(above DLGN), %")
+SHOWN = ("dataset", "settings", "method", "runs", "final acc. %, interquartile mean", "P(above the first), %")
 
 _GENERATOR_SEED = 20210830
 
@@ -134,22 +134,6 @@ def stratified_interval(
     return weighted_quantile(found, weights, cut), weighted_quantile(found, weights, 1 - cut)
 
 
-def performance_profile(
-    scores: np.ndarray, strata: np.ndarray, thresholds: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of runs whose score (N,) is above each threshold (T,), and its pointwise band: share, low, high, each (T,).
-
-    Where no run or every run is above a threshold every resample says the same: the band has no width there, which is
-    not certainty.
-    """
-    above = (np.asarray(scores)[:, None] > thresholds).astype(float)
-
-    def share(runs: np.ndarray) -> np.ndarray:
-        return runs.mean(0)
-
-    return share(above), *stratified_interval(above, strata, share)
-
-
 def probability_of_improvement(one: np.ndarray, other: np.ndarray, level: float = LEVEL) -> Improvement:
     """P(one > other) from paired scores (n,), a row a seed of a setting: the share of pairs won, a tie half.
 
@@ -171,10 +155,10 @@ def probability_of_improvement(one: np.ndarray, other: np.ndarray, level: float 
 
 
 def methods_of(setting: Setting) -> list[str]:
-    """The methods of every legend that have enough seeds here, but those that would leave too few in common."""
+    """The methods that have enough seeds here, but those that would leave too few in common with the ones before."""
     methods: list[str] = []
-    for method in PAPER_METHODS:
-        if method in setting.conditions and len(common_seeds(setting, [*methods, method])) >= MIN_SEEDS:
+    for method in setting.conditions:
+        if len(common_seeds(setting, [*methods, method])) >= MIN_SEEDS:
             methods.append(method)
     return methods
 
@@ -190,10 +174,16 @@ def compared(runs: pd.DataFrame) -> list[Setting]:
 
 
 def pools(found: list[Setting]) -> list[Pool]:
-    """Compared settings in pools, in their order: accuracies of unlike data sets are no scores on one scale."""
+    """Compared settings in pools, in their order: accuracies of unlike data sets are no scores on one scale.
+
+    Of named methods: a noise that was tried at one setting alone would keep it out of the pool of all others.
+    """
     together: dict[tuple, list[Setting]] = {}
+    known = set(named_methods())
     for setting in found:
-        together.setdefault((setting.dataset, *methods_of(setting)), []).append(setting)
+        methods = [method for method in methods_of(setting) if method in known]
+        if len(methods) >= 2:
+            together.setdefault((setting.dataset, *methods), []).append(setting)
     return [
         Pool(parts, list(methods), [common_seeds(part, list(methods)) for part in parts])
         for (_, *methods), parts in together.items()
@@ -215,7 +205,7 @@ def final_scores(history: pd.DataFrame, pool: Pool) -> tuple[dict[str, np.ndarra
 
 
 def robust_values(tables: Tables) -> pd.DataFrame:
-    """A row a pool and method: interquartile mean of final accuracy, and P(more accurate than DLGN), with intervals."""
+    """A row a pool and method: interquartile mean of final accuracy, and P(above the baseline), with intervals."""
     rows = []
     for pool in pools(compared(tables.runs)):
         scores, strata = final_scores(tables.history, pool)
@@ -230,8 +220,9 @@ def robust_values(tables: Tables) -> pd.DataFrame:
                 "final_accuracy_iqm_low": float(low),
                 "final_accuracy_iqm_high": float(high),
             }
-            if method != "dlgn" and "dlgn" in scores:
-                against = probability_of_improvement(values, scores["dlgn"])
+            baseline = pool.settings[0].baseline
+            if method != baseline and baseline in scores:
+                against = probability_of_improvement(values, scores[baseline])
                 row |= {
                     "improvement": against.value,
                     "improvement_low": against.low,

@@ -1,41 +1,18 @@
-"""The tables: a row a condition with what it reached, and a row a claim with its verdict."""
+"""The table of conditions: a row each, with what it reached."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis import comparisons, paper_values
-from analysis.conditions import (
-    PAPER_METHODS,
-    SCALE_COLUMNS,
-    condition_columns,
-    conditions,
-    recipe_text,
-    settings,
-)
-from analysis.output import duration, reduction_text, with_interval
+from analysis import comparisons
+from analysis.conditions import SCALE_COLUMNS, condition_columns, conditions, method_rank, settings
+from analysis.output import duration, with_interval
 from analysis.statistics import mean_interval
 from analysis.tidy import Tables
 from analysis.unused import unused_shares
 from lgn.methods import method_label
 
-CLAIM_NAMES = {
-    "speed_seconds": "training speed, wall-clock",
-    "speed_iterations": "training speed, iterations",
-    "gap_reduction": "smaller discretization gap",
-    "unused_reduction": "fewer unused gates",
-    "time_per_iteration": "time an iteration",
-}
-NO_CLAIMS = "No claim could be measured: DLGN and GLGN did not both run at any setting of this preset."
-_CLAIM_UNITS = {
-    "speed_seconds": "{:.3g}x".format,
-    "speed_iterations": "{:.3g}x".format,
-    "gap_reduction": reduction_text,
-    "unused_reduction": reduction_text,
-    "time_per_iteration": "{:.3f}x".format,
-}
 _SHARES = (
     # column, header, digits of its percentages
     ("final_accuracy", "final acc. %", 1),
@@ -46,22 +23,22 @@ _SHARES = (
 
 
 def summary_values(tables: Tables) -> pd.DataFrame:
-    """A row a condition, then the paper's rows: settings, seeds, and mean, low, high of each measure (shares in 0..1).
+    """A row a condition: settings, seeds, and mean, low, high of each measure (shares in 0..1).
 
-    Times are those of the mean curve to the target of the condition's setting, the best of its DLGN; empty where it is
+    Times are those of the mean curve to the target of the condition's setting, the baseline's best; empty where it is
     not reached. runs_reaching counts single runs.
     """
     rows = []
     varied = [n for n in condition_columns(tables.runs) if tables.runs[n].nunique(dropna=False) > 1]
     kept = list(dict.fromkeys([*SCALE_COLUMNS, "temperature", *varied]))
     for setting in settings(tables.runs):
-        has_target = "dlgn" in setting.conditions
+        has_target = setting.baseline in setting.conditions
         target = comparisons.target(tables.history, setting) if has_target else math.nan
         for condition in sorted(conditions(setting.runs), key=_order):
             first = condition.iloc[0]
             row = {"source": "measured", "method": first["method"], **{name: first[name] for name in kept}}
             rows.append(row | condition_values(tables, condition, target))
-    return pd.DataFrame([*rows, *paper_rows()])
+    return pd.DataFrame(rows)
 
 
 def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> dict[str, object]:
@@ -94,25 +71,6 @@ def condition_values(tables: Tables, condition: pd.DataFrame, target: float) -> 
     return row
 
 
-def paper_rows() -> list[dict]:
-    """The paper's own numbers as rows, told apart by their source."""
-    return [
-        {
-            "source": paper_values.CITATION,
-            "method": method,
-            "dataset": paper_values.DATASET,
-            "depth": paper_values.DEPTH,
-            "width": paper_values.WIDTH,
-            "temperature": paper_values.TEMPERATURE if method == "glgn" else math.nan,
-            "seeds": 1,
-            "final_accuracy": paper_values.FINAL_ACCURACY[method],
-            "gap": paper_values.GAP[method],
-            "unused_share": paper_values.UNUSED_SHARE[method],
-        }
-        for method in ("dlgn", "glgn")
-    ]
-
-
 def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
     """The same rows as text: percentages with their 95% intervals."""
     described = [
@@ -136,61 +94,8 @@ def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
         cells["runs there"] = (
             "-" if pd.isna(row["runs_reaching"]) else f"{row['runs_reaching']:.0f} of {row['seeds']}"
         )
-        cells["source"] = row["source"]
         rows.append(cells)
     return pd.DataFrame(rows)
-
-
-def claims_shown(claims: list[dict]) -> pd.DataFrame:
-    """A row a claim, as text; the last column, detail, is too long for a printed table."""
-    columns = ["claim", "paper", "measured", "95% interval", "seeds", "scale", "verdict", "why", "detail"]
-    rows = []
-    for claim in claims:
-        show = _CLAIM_UNITS[claim["claim"]]
-        low, high = claim["interval"]
-        rows.append(
-            {
-                "claim": CLAIM_NAMES[claim["claim"]],
-                "paper": show(claim["paper"]["value"]),
-                "measured": claim["measured_text"],
-                "95% interval": "-" if pd.isna(low) or pd.isna(high) else f"[{show(low)}, {show(high)}]",
-                "seeds": str(len(claim["seeds"])),
-                "scale": scale_text(claim["scale"]),
-                "verdict": claim["verdict"],
-                "why": claim["reason"],
-                "detail": claim["detail"],
-            }
-        )
-    return pd.DataFrame(rows, columns=columns)
-
-
-def verdicts_shown(claims: list[dict]) -> pd.DataFrame:
-    """A row a setting, the claims beside each other: verdict, and what was measured with its interval."""
-    rows: dict[str, dict[str, str]] = {}
-    for claim in claims:
-        row = rows.setdefault(scale_text(claim["scale"]), {"seeds": str(len(claim["seeds"]))})
-        low, high = claim["interval"]
-        show = _CLAIM_UNITS[claim["claim"]]
-        interval = "" if pd.isna(low) or pd.isna(high) else f" [{show(low)}, {show(high)}]"
-        verdict = "" if claim["verdict"] == "-" else f"{claim['verdict']}: "
-        row[CLAIM_NAMES[claim["claim"]]] = f"{verdict}{claim['measured_text']}{interval}"
-    return pd.DataFrame(
-        [{"scale": scale} | row for scale, row in rows.items()],
-        columns=["scale", "seeds", *CLAIM_NAMES.values()],
-    )
-
-
-def scale_text(scale: dict) -> str:
-    """digits, 12 x 500, tau 0.1, 60,000 iterations (GLGN 400,000)"""
-    known = ("dataset", "depth", "width", "glgn_temperature", "iterations")
-    recipe = recipe_text({name: value for name, value in scale.items() if name not in known})
-    dlgn, glgn = scale["iterations"].get("dlgn"), scale["iterations"].get("glgn")
-    iterations = "no shared seed"
-    if dlgn is not None:
-        iterations = f"{dlgn:,} iterations" + ("" if dlgn == glgn else f" (GLGN {glgn:,})")
-    size = f"{scale['depth']} x {scale['width']:,}"
-    parts = [scale["dataset"], size, recipe, f"tau {scale['glgn_temperature']:g}", iterations]
-    return ", ".join(filter(None, parts))
 
 
 def _time(row: pd.Series, unit: str) -> str:
@@ -210,17 +115,5 @@ def _plain(value: object) -> str:
 
 
 def _order(condition: pd.DataFrame) -> tuple:
-    method = condition["method"].iloc[0]
-    rank = PAPER_METHODS.index(method) if method in PAPER_METHODS else len(PAPER_METHODS)
-    return rank, method, float(condition["temperature"].iloc[0]), int(condition["iterations"].iloc[0])
-
-
-def final_summary(claims: list[dict], results: Path, figures: Path) -> str:
-    """What a finished workflow prints: the verdicts, and where figures and tables are."""
-    shown = claims_shown(claims)[
-        ["claim", "scale", "paper", "measured", "95% interval", "seeds", "verdict", "why"]
-    ]
-    table = shown.to_markdown(index=False, disable_numparse=True) if claims else NO_CLAIMS
-    pictures = sorted(figures.glob("*.pdf"))
-    places = f"{len(pictures)} figures and the tables: {figures}/\nclaims in full: {results / 'claims.json'}"
-    return f"{table}\n\n{places}"
+    rank = method_rank(condition["method"].iloc[0])
+    return *rank, float(condition["temperature"].iloc[0]), int(condition["iterations"].iloc[0])

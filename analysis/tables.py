@@ -1,29 +1,33 @@
 """Every table of a preset, as md, tex and csv."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.claim_tables import claims_shown, verdicts_shown
+from analysis.compare import compare_shown, compare_values
 from analysis.fairness import fairness_shown, fairness_values
 from analysis.grid import grid_shown, grid_values, map_settings
 from analysis.output import write_table
-from analysis.published import published_shown, published_values
 from analysis.robust import robust_shown, robust_values
-from analysis.summary import claims_shown, summary_shown, summary_values, verdicts_shown
+from analysis.summary import summary_shown, summary_values
 from analysis.survival import survival_shown, survival_values
 from analysis.tidy import Tables
 from analysis.use import use_shown, use_values
+from study.compared import Pair
 
 _TABLES = {
     "summary": (summary_values, summary_shown),
     "robust": (robust_values, robust_shown),
     "time_to_target": (survival_values, survival_shown),
     "fairness": (fairness_values, fairness_shown),
-    "published": (published_values, published_shown),
 }
 """name -> (tidy tables -> numbers, numbers -> text)."""
 
 
-def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]:
-    """Writes them, those of the claims, the map and the probe use (where they are) among them; returns the files."""
+def write_tables(
+    tables: Tables, claims: list[dict], folder: Path, compare: Sequence[Pair] = ()
+) -> list[Path]:
+    """Writes them, those of the claims, and of map, probe use and pairs where they are; returns the files."""
     paths = []
     for name, (values_of, shown_of) in _TABLES.items():
         values = values_of(tables)
@@ -34,6 +38,9 @@ def write_tables(tables: Tables, claims: list[dict], folder: Path) -> list[Path]
     if "use" in tables.probes:
         values = use_values(tables)
         paths += write_table("use", use_shown(values), folder, values)
+    if compare:
+        values = compare_values(tables, compare)
+        paths += write_table("compare", compare_shown(values), folder, values)
     paths += write_table("verdicts", verdicts_shown(claims), folder)
     shown = claims_shown(claims)
     return paths + write_table("claims", shown.drop(columns="detail"), folder, shown)

@@ -15,7 +15,7 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     WEAKER = "weaker"
     NOT_REPRODUCED = "not reproduced"
-    NOT_REACHED = "not reached"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def effect_verdict(effect: Effect, no_effect: float, paper: float, logarithmic: 
     """
     undecided = _undecided(effect)
     if undecided:
-        return Verdict.NOT_REACHED, undecided
+        return Verdict.UNDECIDED, undecided
     if effect.high < no_effect:
         return Verdict.NOT_REPRODUCED, "the interval lies on the other side of no effect"
     if effect.low <= no_effect and effect.censored:
-        return Verdict.NOT_REACHED, "the budget only bounds the effect, and the bound does not decide"
+        return Verdict.UNDECIDED, "the budget only bounds the effect, and the bound does not decide"
     if effect.low <= no_effect:
         return Verdict.NOT_REPRODUCED, "the interval includes no effect"
     share = _share(effect.point, no_effect, paper, logarithmic)

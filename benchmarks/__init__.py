@@ -2,5 +2,5 @@
 
 import os
 
-# Before torch or Numba is imported: on a busy machine OpenMP's spinning barriers cost more than the work between them.
+# Set before torch or Numba is imported: on a busy machine OpenMP's spinning barriers cost more than the work between.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures, writes tables and figures into one folder."""
+"""`python -m benchmarks`: measures, and writes tables and figures into one folder."""
 
 import argparse
 import json
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure_parts(parts: Sequence[str], folder: Path, quick: bool, rounds: int | None) -> None:
-    """Each part's table, targets and notes, written as soon as it is measured; machine.json beside them."""
+    """Measures each part and writes its table, targets and notes at once; also writes machine.json."""
     (folder / "machine.json").write_text(json.dumps(machine(), indent=2) + "\n", encoding="utf-8")
     for part in parts:
         table, targets, notes = MEASURE[part](quick, rounds)
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "part", nargs="?", default="all", choices=(*PARTS, "figures", "all"),
-        help="what to measure; figures draws the stored tables anew",
+        help="what to measure; figures draws the stored tables again",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="small networks: shows that everything runs")
     parser.add_argument(

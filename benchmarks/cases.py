@@ -1,4 +1,4 @@
-"""What is measured: networks, the factors to be reached on them, and how thoroughly."""
+"""The measured networks, the target factors on them, and the number of rounds."""
 
 import json
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from lgn.network import LogicNetwork
 
 CLASSES = 10
 RING = 8
-"""Different batches that a run cycles through."""
+"""Number of different batches that a run cycles through."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """The median of the best of `peers` (names of libraries) is to be at least `factor` times ours."""
+    """A target: the median of the best of `peers` (names of libraries) is at least `factor` times ours."""
 
     method: str
     peers: tuple[str, ...]
@@ -25,7 +25,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """A network to be trained on random pixels by each of `methods`. rounds: turns of each implementation."""
+    """A network that each of `methods` trains on random pixels. rounds: number of turns per implementation."""
 
     name: str
     depth: int
@@ -93,7 +93,7 @@ SPEED_CASES = (
     Case("GPU, depth 12, width 256,000", depth=12, width=256_000, device="cuda", rounds=7),
     Case("GPU, depth 12, width 500", depth=12, width=500, pixels=64, thresholds=8, batch=64, device="cuda"),
 )
-"""Those on a GPU run only where there is one."""
+"""Cases on a GPU run only if there is one."""
 
 QUICK_CASES = (
     Case("quick, depth 4, width 2,000", depth=4, width=2000, pixels=1024, rounds=5),

@@ -1,4 +1,4 @@
-"""speed, inference, scaling and workflow (png and pdf) from the tables that the benchmark wrote."""
+"""Draws speed, inference, scaling and workflow (png and pdf) from the benchmark's tables."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ BARS = 0.72
 
 
 def draw_all(folder: Path) -> list[Path]:
-    """Draws whichever of the tables in `folder` there are, beside them; returns the files."""
+    """Draws every table that exists in `folder`, beside it; returns the files."""
     written = []
     for name, draw in DRAW.items():
         table = folder / f"{name}.csv"
@@ -33,7 +33,7 @@ def draw_all(folder: Path) -> list[Path]:
 
 
 def draw_speed(speed: pd.DataFrame) -> Figure:
-    """One panel a case: milliseconds an iteration of the best variant of every library, and how often ours fits in."""
+    """One panel per case: milliseconds per iteration of every library's best variant, and the factor to ours."""
     cases = list(dict.fromkeys(speed.case))
     columns = min(2, len(cases))
     rows = -(-len(cases) // columns)
@@ -55,7 +55,7 @@ def draw_speed(speed: pd.DataFrame) -> Figure:
 
 
 def best_variants(speed: pd.DataFrame) -> pd.DataFrame:
-    """speed.csv with columns library, method: of each library's variants (eager, compiled) the fastest."""
+    """speed.csv with columns library, method: the fastest of each library's variants (eager, compiled)."""
     parts = speed.implementation.str.split(" ", expand=True)
     table = speed.assign(library=parts[0], method=parts[1])
     fastest = table.groupby(["case", "threads", "library", "method"]).median_ms.idxmin()
@@ -88,7 +88,7 @@ def _speed_panel(axes: Axes, case: str, table: pd.DataFrame) -> None:
 
 
 def draw_inference(inference: pd.DataFrame) -> Figure:
-    """Images a second of the discretised network."""
+    """Images per second of the discretised network."""
     figure = Figure(figsize=(PAGE, 0.9 + 0.28 * len(inference)), layout="constrained")
     axes = figure.subplots()
     table = inference.sort_values("images_per_second")
@@ -148,7 +148,7 @@ def _tick_at(axes: Axes, values: pd.Series) -> None:
 
 
 def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str, x_label: str, y_label: str) -> None:
-    """One line a method on logarithmic axes; beside times the memory roofline."""
+    """One line per method on logarithmic axes; with times also the memory roofline."""
     for method in METHODS:
         style = method_style(method)
         rows = table[table.method == method].sort_values(x)
@@ -167,7 +167,7 @@ def _lines(axes: Axes, table: pd.DataFrame, x: str, y: str, x_label: str, y_labe
 
 
 def draw_workflow(workflow: pd.DataFrame) -> Figure:
-    """Time and memory of Snakemake and the analysis over the number of runs, and what they may cost."""
+    """Time and memory of Snakemake and the analysis over the number of runs, and their limits."""
     figure = Figure(figsize=(PAGE, 2.9), layout="constrained")
     for axes, column, label, limit in zip(
         figure.subplots(1, 2),

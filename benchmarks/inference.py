@@ -1,4 +1,4 @@
-"""Images a second of the discretised network, ours against torchlogix's compiled circuit: inference.csv."""
+"""Images per second of the discretised network, ours against torchlogix's compiled circuit: inference.csv."""
 
 import ctypes
 import time
@@ -46,7 +46,7 @@ class Contender:
 def run_inference(
     case: Case, report: Callable[[str], None], images: int = 16 * IMAGES
 ) -> tuple[pd.DataFrame, list[str]]:
-    """inference.csv of one network on random pixels, and notes. One thread."""
+    """inference.csv of one network on random pixels, and notes, on one thread."""
     torch.set_num_threads(1)
     network = build_network(case, "glgn")
     pixels = np.random.default_rng(0).integers(0, 256, (images, case.pixels), dtype=np.uint8)
@@ -80,7 +80,7 @@ def run_inference(
 def our_contenders(
     network: LogicNetwork, thresholds: np.ndarray, pixels: np.ndarray
 ) -> tuple[dict[str, Contender], np.ndarray]:
-    """Ours from bits packed in blocks and from pixels, and the class counts (images, classes) they give."""
+    """Ours from bits packed in blocks and from pixels, and their class counts (images, classes)."""
     DiscreteNetwork(network, thresholds).predict(pixels[:IMAGES])  # The kernels are compiled, once a machine.
     begun = time.perf_counter()
     discrete = DiscreteNetwork(network, thresholds)
@@ -99,7 +99,7 @@ def our_contenders(
 
 
 def circuit_contenders(network: LogicNetwork, bits: np.ndarray) -> tuple[dict[str, Contender], np.ndarray]:
-    """torchlogix's circuit, simplified and compiled for 64 images a word, from packed bits and from bool arrays."""
+    """torchlogix's circuit, simplified and compiled for 64 images per word, from packed bits and from bool arrays."""
     circuit_class = import_torchlogix().Circuit
     network.group_temperature = 1.0  # So that the circuit counts in integers, its fastest.
     begun = time.perf_counter()
@@ -108,7 +108,7 @@ def circuit_contenders(network: LogicNetwork, bits: np.ndarray) -> tuple[dict[st
     circuit.compile(pack_bits=64)
     preparation = time.perf_counter() - begun
     counts = circuit(bits, use_compiled=True)
-    # Its own call packs bool arrays itself; packed words go to the compiled function beneath it.
+    # Its public call packs bool arrays; packed words go directly to the compiled function.
     words = packed_by_word(bits)
     out = np.zeros(counts.shape, counts.dtype)
     run = circuit._lib.circuit_bench
@@ -125,13 +125,13 @@ def circuit_contenders(network: LogicNetwork, bits: np.ndarray) -> tuple[dict[st
 
 
 def packed_by_word(bits: np.ndarray) -> np.ndarray:
-    """(images / 64, inputs) uint64 of (images, inputs) bool: image 64 w + t in bit t of row w."""
+    """(images / 64, inputs) uint64 from (images, inputs) bool: image 64 w + t in bit t of row w."""
     groups = bits.reshape(-1, 64, bits.shape[1]).transpose(0, 2, 1)
     return np.ascontiguousarray(np.packbits(groups, axis=2, bitorder="little")).view("<u8")[:, :, 0]
 
 
 def targets(table: pd.DataFrame, wanted: Sequence = TARGETS) -> pd.DataFrame:
-    """Each target of inference.csv: asked for, reached."""
+    """Each target of inference.csv, with the factor that was reached."""
     speeds = table.set_index("implementation").images_per_second
     rows = []
     for implementation, against, target, unit in wanted:

@@ -1,4 +1,4 @@
-"""Interleaved timing: in every round each implementation has one turn, so that all see the same machine."""
+"""Interleaved timing: every implementation has one turn per round, so that the machine's load affects all equally."""
 
 import gc
 import math
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 
 Step = Callable[[], None]
-"""Does one training iteration, or whatever else is timed."""
+"""Does the work that is timed, for example one training iteration."""
 
 TURN_SECONDS = 0.2
-"""A turn is one call, or as many as take this long."""
+"""A turn is as many calls as take this long, at least one."""
 
 WARM_UP_CALLS = 2
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds a call in each turn."""
+    """Milliseconds per call in each turn."""
 
     turns: tuple[float, ...]
 
@@ -39,11 +39,11 @@ class Timing:
 
 
 def nothing() -> None:
-    """On a CPU every step has ended when it returns."""
+    """Does nothing: on a CPU a step has ended when it returns."""
 
 
 def warm_up(step: Step, synchronize: Step = nothing) -> tuple[float, int]:
-    """Seconds of the first call, which compiles, and how many calls make a turn."""
+    """Seconds of the first call, which compiles, and the number of calls per turn."""
     begun = time.perf_counter()
     step()
     synchronize()
@@ -58,7 +58,7 @@ def warm_up(step: Step, synchronize: Step = nothing) -> tuple[float, int]:
 
 
 def turn(step: Step, calls: int, synchronize: Step = nothing) -> float:
-    """Milliseconds a call."""
+    """Milliseconds per call."""
     synchronize()
     begun = time.perf_counter()
     for _ in range(calls):
@@ -70,7 +70,7 @@ def turn(step: Step, calls: int, synchronize: Step = nothing) -> float:
 def interleave(
     steps: Mapping[str, Step], calls: Mapping[str, int], rounds: int, synchronize: Step = nothing
 ) -> dict[str, Timing]:
-    """A Timing for every step. Each round begins with another one, so that none always follows the same."""
+    """A Timing for every step. Each round begins with another step, so that the order varies."""
     names = list(steps)
     turns: dict[str, list[float]] = {name: [] for name in names}
     for index in range(rounds):
@@ -82,6 +82,6 @@ def interleave(
 
 
 def time_alone(step: Step, rounds: int, synchronize: Step = nothing) -> Timing:
-    """The Timing of one step by itself, after warm-up."""
+    """The Timing of one step alone, after warm-up."""
     _, calls = warm_up(step, synchronize)
     return interleave({"": step}, {"": calls}, rounds, synchronize)[""]

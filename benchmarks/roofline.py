@@ -1,4 +1,4 @@
-"""How fast a step could be if it only moved memory: the bytes of our algorithm over the machine's bandwidth."""
+"""The time of a step that only moved memory: our algorithm's bytes over the machine's bandwidth."""
 
 import time
 
@@ -8,38 +8,37 @@ import numpy as np
 from benchmarks.cases import Case
 
 TRIAD_FLOATS = 2**26
-"""Per array: 256 MiB, far beyond any cache."""
+"""Floats per array: 256 MiB, far more than any cache."""
 
-RECORD_BYTES = (
-    # Logits and Adam's two moments are read and written by the update.
+ROW_BYTES = (
+    # The update reads and writes logits and Adam's two moments.
     2 * 3 * 16 * 4
-    # Logits are read by the sampling, which leaves soft weights that the backward pass reads.
+    # Sampling reads logits and writes soft weights, which the backward pass reads.
     + 3 * 16 * 4
 )
 WIRING_BYTES = (
-    # Both inputs of a neuron, read forward and backward.
+    # Both inputs of a neuron, read in forward and backward.
     2 * 2 * 4
-    # Its two edges in the inverse wiring: reader, the reader's other input; and where its own list begins.
+    # Two entries of the transposed wiring: consumer, and its other input; and the pointer to the neuron's own entries.
     + 2 * 2 * 4
     + 4
 )
 
 
 def step_bytes(case: Case, method: str) -> int:
-    """Bytes that a step of the CPU kernels moves at least, if no row stays in cache and none is fetched in part.
+    """The fewest bytes that a step of the CPU kernels moves, if no row stays in cache and rows are read as a whole.
 
-    An activation row is a bit an image for GLGN and a float32 for DLGN: forward writes one a gate and reads two;
-    backward reads two as inputs and, below the last layer, two as the other inputs of its readers. A gradient row
-    (float32) is written once and read by both of its neuron's inputs; the first layer writes none and the last one's
-    is one row a class. GLGN's sampled gate is a byte, written once and read three times; DLGN's four coefficients
-    are floats.
+    An activation row has a bit (GLGN) or a float32 (DLGN) per image. Per gate, forward writes one row and reads two;
+    backward reads two as inputs and, below the last layer, two as the consumers' other inputs. A gradient row (float32)
+    is written once and read by both inputs of its neuron; the first layer writes none, and the last layer has one row
+    per class. GLGN's sampled gate is a byte, written once and read three times; DLGN has four float32 coefficients.
     """
     lanes = 64 * -(-case.batch // 64)
     row = lanes // 8 if method == "glgn" else 4 * lanes
     state = 4 if method == "glgn" else 4 * 16
     rows = 5 * case.depth + 2 * (case.depth - 1)
     gradient_rows = 3 * max(case.depth - 2, 0)
-    a_gate = RECORD_BYTES + WIRING_BYTES + state
+    a_gate = ROW_BYTES + WIRING_BYTES + state
     return case.width * (case.depth * a_gate + rows * row + gradient_rows * 4 * lanes)
 
 
@@ -50,9 +49,9 @@ def _triad(a, b, c):
 
 
 def bandwidth(floats: int = TRIAD_FLOATS, rounds: int = 7) -> float:
-    """Bytes a second of one thread that reads two arrays and writes a third: the best of some rounds.
+    """Bytes per second of one thread that reads two arrays and writes a third: the best of `rounds` rounds.
 
-    Counts 16 bytes a float: the line that is written is read first.
+    Counts 16 bytes per float, because a cache line is read before it is written.
     """
     a, b, c = (np.ones(floats, np.float32) for _ in range(3))
     _triad(a[:16], b[:16], c[:16])

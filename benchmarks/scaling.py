@@ -22,9 +22,9 @@ COLUMNS = [
 METHODS = ("glgn", "dlgn")
 DEPTH = 4
 START_SECONDS = 300
-"""How long runs in parallel may wait for each other to be ready."""
+"""Seconds that parallel runs may wait for each other to be ready."""
 ANSWER_SECONDS = 1800
-"""How long a process may take; one that was killed never answers."""
+"""Seconds that a process may take; a killed process never answers."""
 
 
 def points(cores: int, quick: bool, rounds: int | None = None) -> Iterable[tuple[str, Case, int]]:
@@ -51,7 +51,7 @@ def counts_up_to(cores: int) -> list[int]:
 def run_scaling(
     report: Callable[[str], None], quick: bool = False, rounds: int | None = None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """scaling.csv, and notes on points that were left out and on the bandwidth that the bound is made of."""
+    """scaling.csv, and notes on points that were left out and on the bandwidth behind the bound."""
     bytes_a_second = bandwidth(2**22 if quick else 2**26)
     notes = [f"memory bandwidth of one thread (triad): {bytes_a_second / 1e9:.1f} GB/s"]
     rows = []
@@ -59,13 +59,13 @@ def run_scaling(
         for method in METHODS:
             moved = step_bytes(case, method)
             label = f"{axis}: {method}, depth {case.depth}, width {case.width:,}, batch {case.batch}"
-            # What a step moves is more than it holds.
+            # A step moves more bytes than it holds.
             if moved * runs > psutil.virtual_memory().available:
                 notes.append(f"{label}: left out, it may need more memory than there is")
                 continue
             report(f"{label}, {case.threads} threads, {runs} runs")
             measured = in_fresh_processes(case, method, runs)
-            # Runs in parallel count as one: the slowest of them.
+            # The slowest of parallel runs counts.
             slowest = max(measured, key=lambda point: point["median_ms"])
             bound = moved / bytes_a_second * 1e3
             rows.append(
@@ -82,7 +82,7 @@ def run_scaling(
 
 
 def in_fresh_processes(case: Case, method: str, runs: int = 1) -> list[dict[str, float]]:
-    """measure() in that many processes at once; they begin to be timed together."""
+    """measure() in several processes at once; their timing begins at the same moment."""
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(runs), context.Queue()
     workers = [
@@ -109,11 +109,11 @@ def _worker(case: Case, method: str, barrier, results) -> None:
 
 
 def measure(case: Case, method: str, ready: Callable[[], object] = lambda: None) -> dict[str, float]:
-    """Milliseconds a step, and the memory (MiB) that network, engine and buffers added to the process."""
+    """Milliseconds per step, and the memory (MiB) that network, engine and buffers add to the process."""
     from benchmarks.implementations import ours
 
     process = psutil.Process()
-    # Compiles, or loads, the same kernels beforehand: they are no part of what grows.
+    # Compile, or load, the same kernels before: their memory does not grow.
     ours.build(replace(case, depth=2, width=40, pixels=16), method)()
     before = process.memory_info().rss
     step = ours.build(case, method)

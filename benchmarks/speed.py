@@ -1,4 +1,4 @@
-"""Training iterations of every implementation on every case: speed.csv, targets.csv, notes.md."""
+"""Times training iterations of every implementation on every case: speed.csv, targets.csv, notes.md."""
 
 import gc
 import math
@@ -17,7 +17,7 @@ Report = Callable[[str], None]
 
 
 def case_label(case: Case) -> str:
-    """The case's name, with the card's where it runs on one."""
+    """The case's name, with the GPU's name if it runs on one."""
     if case.device == "cpu":
         return case.name
     return f"{case.name} ({torch.cuda.get_device_name(case.device)})"
@@ -30,7 +30,7 @@ def runs_here(case: Case) -> bool:
 def measure_case(
     case: Case, chosen: Sequence[Implementation], report: Report
 ) -> tuple[pd.DataFrame, list[str]]:
-    """speed.csv's rows of one case, and notes on what compiled how long or could not run."""
+    """speed.csv's rows of one case, and notes on compile times and on what could not run."""
     torch.set_num_threads(case.threads)
     synchronize = nothing if case.device == "cpu" else torch.cuda.synchronize
     steps: dict[str, Step] = {}
@@ -41,7 +41,7 @@ def measure_case(
         try:
             step = implementation.build(case)
             first, calls[implementation.name] = warm_up(step, synchronize)
-        # A peer that cannot run here (no compiler, no memory) is a finding; ours is a fault.
+        # A peer that cannot run here (no compiler, no memory) is a result; ours is an error.
         except Exception as error:
             if implementation.library == OURS:
                 raise
@@ -64,7 +64,7 @@ def measure_case(
 
 
 def speed_rows(case: str, threads: int, timings: dict[str, Timing]) -> pd.DataFrame:
-    """COLUMNS of the implementations by name. The first of ours that is GLGN is what the others are compared with."""
+    """COLUMNS of the implementations by name. The others are compared with our first GLGN."""
     glgn = next(
         (timing.median for name, timing in timings.items() if name.startswith(f"{OURS} glgn")), math.nan
     )
@@ -76,7 +76,7 @@ def speed_rows(case: str, threads: int, timings: dict[str, Timing]) -> pd.DataFr
 
 
 def targets(cases: Sequence[Case], speed: pd.DataFrame) -> pd.DataFrame:
-    """Each target of each measured case: the factor asked for, the one reached, by the best variant of the peer."""
+    """Each target of each measured case: the target factor, and the factor to the peer's best variant."""
     rows = []
     for case in cases:
         medians = speed[speed.case == case.name].set_index("implementation").median_ms
@@ -100,7 +100,7 @@ def targets(cases: Sequence[Case], speed: pd.DataFrame) -> pd.DataFrame:
 
 
 def fastest(medians: pd.Series, libraries: Sequence[str], method: str) -> str | None:
-    """The name of the fastest implementation of a method in some libraries; None where none was measured."""
+    """The name of the fastest implementation of a method in some libraries; None if none was measured."""
     prefixes = tuple(f"{library} {method} " for library in libraries)
     found = medians[medians.index.str.startswith(prefixes)]
     return found.idxmin() if len(found) else None
@@ -117,7 +117,7 @@ def run_speed(
         if not runs_here(case):
             notes.append(f"{case.name}: not measured, there is no CUDA device here")
             continue
-        # As our kernels do: vanishing gradients would slow every peer down.
+        # As in our kernels: vanishing gradients would slow every peer down.
         torch.set_flush_denormal(True)
         try:
             table, remarks = measure_case(case, chosen(case), report)

@@ -30,7 +30,7 @@ from study.preset import Preset, read_preset
 COLUMNS = ["runs", "step", "seconds", "memory_mib"]
 RUNS, QUICK_RUNS = (100, 300, 1000, 3000, 10_000), (20, 60)
 LIMIT_SECONDS, LIMIT_MIB = 120, 2048
-"""What a step may cost with 10,000 runs."""
+"""Limits of a step with 10,000 runs."""
 
 STEPS = {
     "dag": "snakemake -n, nothing done",
@@ -40,7 +40,7 @@ STEPS = {
     "tables": "tables",
     "figures": "all figures",
 }
-"""What is measured, as the figure calls it."""
+"""The measured steps and their names in the figure."""
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_SECONDS = 0.05
 TOUCH = """
@@ -50,11 +50,11 @@ from snakemake.executors.touch import Executor
 Executor.SLEEPING_TIME = 0
 main(sys.argv[1:])
 """
-"""`snakemake --touch` without the 0.1 s that it sleeps at every job: with 10,000 of them, a quarter of an hour."""
+"""`snakemake --touch` without its sleep of 0.1 s per job: with 10,000 jobs, a quarter of an hour."""
 
 
 def run_workflow(report: Callable[[str], None], quick: bool = False) -> tuple[pd.DataFrame, list[str]]:
-    """workflow.csv, and a note on what stands in for trained runs."""
+    """workflow.csv, and a note on the copies in place of trained runs."""
     rows = []
     for runs in QUICK_RUNS if quick else RUNS:
         with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def run_workflow(report: Callable[[str], None], quick: bool = False) -> tuple[pd
 
 
 def measure(folder: Path, runs: int) -> Iterator[dict[str, object]]:
-    """A row a step, in a folder that is empty before."""
+    """One row per step, in an empty folder."""
     study = write_preset(folder, runs)
     results, figures = folder / "results" / study.preset, folder / "paper_figures" / study.preset
 
@@ -81,20 +81,20 @@ def measure(folder: Path, runs: int) -> Iterator[dict[str, object]]:
     yield row("claims", python("analysis", "claims", *shared))
     for step in ("tables", "figures"):
         yield row(step, python("analysis", step, *shared, "--output", figures))
-    # Snakemake is to know all of it as its own work. As many cores as runs: it schedules them in one go.
+    # Snakemake must record all files as its own. With as many cores as runs it schedules them at once.
     cost([sys.executable, "-c", TOUCH, *snakemake(folder, "--cores", str(runs), "--touch", "--forceall")[3:]])
     yield row("noop", snakemake(folder, "--cores", "1"), "Nothing to be done")
 
 
 def write_preset(folder: Path, runs: int) -> Preset:
-    """The study of preset(), as a file in a folder too."""
+    """The study of preset(), also written as a file to a folder."""
     path = folder / "preset.yaml"
     path.write_text(yaml.safe_dump(preset(runs)), encoding="utf-8")
     return read_preset(path)
 
 
 def preset(runs: int) -> dict[str, object]:
-    """A study of so many runs, a multiple of four: the methods x temperatures x seeds, about as many of each."""
+    """A study with this number of runs, a multiple of four: methods x temperatures x seeds, about as many of each."""
     if runs < 4 or runs % len(METHODS):
         raise ValueError(f"runs: {runs}; allowed: multiples of {len(METHODS)}")
     settings = runs // len(METHODS)
@@ -115,9 +115,9 @@ def preset(runs: int) -> dict[str, object]:
 
 
 def fill(study: Preset, results: Path) -> None:
-    """What the analysis starts from: the design, the data set's report, and a record of every run.
+    """Writes the analysis' inputs: the design, the data set's report, and a record of every run.
 
-    The first run of each method is trained, the others are given copies of its record.
+    It trains the first run of each method; the others get copies of its record.
     """
     folder, design = results / "runs", Design(study)
     originals: dict[str, Run] = {}
@@ -125,7 +125,7 @@ def fill(study: Preset, results: Path) -> None:
     for run in originals.values():
         train(run, folder / run.run_id, default_data_dir(), Execution(backend="torch", device="cpu"))
     contents = {method: _content(folder / run.run_id) for method, run in originals.items()}
-    # Writing a record is waiting for the disk.
+    # Threads, because writing a record mostly waits for the disk.
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda run: _copy(contents[run.method], run, folder / run.run_id), copies))
     write_design(design, str(results / "design.csv"), str(results / "run_ids.txt"))
@@ -135,7 +135,7 @@ def fill(study: Preset, results: Path) -> None:
 
 
 def _content(directory: Path) -> tuple:
-    """A record as write_record takes it."""
+    """A record as arguments of write_record."""
     history = pd.read_csv(directory / "history.csv").to_dict("records")
     with np.load(directory / "gates.npz") as gates:
         return read_run(directory), history, dict(gates), read_weights(directory)
@@ -167,9 +167,9 @@ def snakemake(folder: Path, *arguments: str) -> list[str]:
 
 
 def cost(command: Sequence[str], expected: str = "") -> dict[str, float]:
-    """Seconds of a command, and the peak of what it and its children hold together, in MiB.
+    """Seconds of a command, and the peak memory of it and its children together, in MiB.
 
-    Raises RuntimeError where it fails, or where what it prints lacks the expected words.
+    Raises RuntimeError if it fails, or if its output lacks the expected words.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         begun = time.perf_counter()
@@ -187,7 +187,7 @@ def cost(command: Sequence[str], expected: str = "") -> dict[str, float]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of a process and all below it; 0 for those that have just ended."""
+    """Bytes of a process and all its descendants; 0 for processes that have just ended."""
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)

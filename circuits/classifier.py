@@ -1,4 +1,4 @@
-"""A trained network as one netlist: thresholds on pixels, the gates, class counts, and the first class of the most."""
+"""A trained network as one netlist: thresholds on pixels, gates, class counts, and the first class of the largest."""
 
 import numpy as np
 
@@ -10,14 +10,14 @@ PIXEL_BITS = 8
 
 
 def discrete_gates(network: LogicNetwork) -> np.ndarray:
-    """(depth, width) int64: each neuron's gate as deployed."""
+    """(depth, width) int64: each neuron's gate in the discrete network."""
     return np.stack([network.gates(layer).long().cpu().numpy() for layer in range(network.depth)])
 
 
 def gate_layers(network: LogicNetwork, netlist: Netlist, bits: list[int]) -> list[int]:
-    """Adds a network's gates to a netlist; the literals of its last layer. bits: the literals of its inputs.
+    """Adds a network's gates to a netlist; returns the last layer's literals. bits: the inputs' literals.
 
-    Constants, copies and complements become literals, and gates that are equal become one: what is left is there once.
+    Constants, copies and complements become literals. Equal gates become one.
     """
     literals = bits
     wiring = stacked_wiring(network)
@@ -45,8 +45,8 @@ def gates_alone(network: LogicNetwork) -> Netlist:
 def classifier(network: LogicNetwork, thresholds: np.ndarray) -> Netlist:
     """The netlist from pixels to the class. thresholds: (count, pixels) uint8 as in encoding.encode.
 
-    Inputs `p{pixel}_{bit}` are the bits of a pixel's byte, outputs `class_{bit}` those of the class's number; bit 0 is
-    the lowest. Ties go to the first class, as in lgn.inference.
+    Inputs `p{pixel}_{bit}` are the bits of a pixel's byte, outputs `class_{bit}` the bits of the class's number; bit 0
+    is the lowest. Ties go to the first class, as in lgn.inference.
     """
     netlist, last = _from_pixels(network, thresholds)
     group = network.width // network.classes
@@ -56,7 +56,7 @@ def classifier(network: LogicNetwork, thresholds: np.ndarray) -> Netlist:
 
 
 def neurons(network: LogicNetwork, thresholds: np.ndarray) -> Netlist:
-    """The netlist from pixels, as in classifier(), to the last layer's neurons `y{neuron}`, before they are counted."""
+    """The netlist from pixels, as in classifier(), to the last layer's neurons `y{neuron}`, before counting."""
     netlist, last = _from_pixels(network, thresholds)
     netlist.outputs = {f"y{neuron}": literal for neuron, literal in enumerate(last)}
     return netlist.live()
@@ -74,13 +74,13 @@ def _from_pixels(network: LogicNetwork, thresholds: np.ndarray) -> tuple[Netlist
 
 
 def pixel_words(images: np.ndarray) -> np.ndarray:
-    """(8 pixels, words) uint64 of images (n, pixels) uint8: inputs of a classifier's netlist, an image a bit."""
+    """(8 pixels, words) uint64 from images (n, pixels) uint8: inputs of a classifier's netlist, one image per bit."""
     planes = np.unpackbits(images[:, :, None], axis=2, bitorder="little").reshape(len(images), -1).T
     return packed(planes)
 
 
 def packed(rows: np.ndarray) -> np.ndarray:
-    """(rows, words) uint64 of (rows, n) zeros and ones: column 64 w + t in bit t of word w."""
+    """(rows, words) uint64 from (rows, n) zeros and ones: column 64 w + t in bit t of word w."""
     count = -(-rows.shape[1] // 64) * 64
     padded = np.zeros((len(rows), count), np.uint8)
     padded[:, : rows.shape[1]] = rows
@@ -95,7 +95,7 @@ def unpacked_classes(outputs: dict[str, np.ndarray], images: int) -> np.ndarray:
 
 
 def _above(netlist: Netlist, byte: list[int], level: int) -> int:
-    """Whether a number, lowest bit first, is above a constant level."""
+    """The literal of number > level, for a number's bits, lowest first, and a constant level."""
     above = FALSE
     for bit, literal in enumerate(byte):
         above = netlist.both(literal, above) if level >> bit & 1 else netlist.either(literal, above)
@@ -103,7 +103,7 @@ def _above(netlist: Netlist, byte: list[int], level: int) -> int:
 
 
 def _count(netlist: Netlist, literals: list[int]) -> list[int]:
-    """How many of the literals hold, lowest bit first: three bits of a weight become one of it and one of the next."""
+    """Bits, lowest first, of the number of true literals. A full adder turns three bits of one weight into two."""
     weights, number = [list(literals)], []
     while weights:
         column, carries = weights.pop(0), []
@@ -120,7 +120,7 @@ def _count(netlist: Netlist, literals: list[int]) -> list[int]:
 
 
 def _first_of_most(netlist: Netlist, numbers: list[list[int]]) -> list[int]:
-    """The place of the first of the largest numbers, lowest bit first."""
+    """Bits, lowest first, of the index of the first largest number."""
     places = max(1, (len(numbers) - 1).bit_length())
     best, place = numbers[0], [FALSE] * places
     for index, number in enumerate(numbers[1:], start=1):

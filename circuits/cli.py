@@ -1,4 +1,4 @@
-"""The commands about circuits: lgn predict | export | import | prove."""
+"""The commands for circuits: lgn predict | export | import | prove."""
 
 import csv
 import io
@@ -12,12 +12,12 @@ from lgn.errors import LgnError
 from lgn.files import given_path
 
 DIFFERENT = 1
-"""Exit status of a proof in which something disagrees."""
+"""Exit status of `lgn prove` if a check fails."""
 
 
 def add_commands(commands) -> None:
-    """Adds them to the subparsers of `lgn`."""
-    predict = commands.add_parser("predict", help="classes of the images in a .npy file, a line each")
+    """Adds this module's commands to the subparsers of `lgn`."""
+    predict = commands.add_parser("predict", help="print the class of each image in a .npy file")
     predict.add_argument("record", type=given_path, help="directory of a record")
     predict.add_argument(
         "images", type=given_path, help=".npy file of (n, pixels) or (n, channels, rows, columns) uint8"
@@ -25,7 +25,7 @@ def add_commands(commands) -> None:
     add_data_dir(predict)
     predict.set_defaults(command=_predict)
 
-    export = commands.add_parser("export", help="write the trained net as a circuit: pixels in, class out")
+    export = commands.add_parser("export", help="write a trained net as a circuit from pixels to the class")
     export.add_argument("record", type=given_path, help="directory of a record")
     export.add_argument(
         "--format", default="verilog", help="verilog, blif, aiger, c, dot or torchlogix (default: verilog)"
@@ -35,34 +35,36 @@ def add_commands(commands) -> None:
         "--stages",
         type=int,
         default=0,
-        help="for verilog: a register behind so many levels of gates (default: none)",
+        help="for verilog: insert registers after this many levels of gates (default: none)",
     )
     add_data_dir(export)
     export.set_defaults(command=_export)
 
-    imported = commands.add_parser("import", help="a net that difflogic or torchlogix trained -> a record")
-    imported.add_argument("file", type=given_path, help="of torch: weights and indices of the layers")
+    imported = commands.add_parser(
+        "import", help="make a record of a net that difflogic or torchlogix trained"
+    )
+    imported.add_argument("file", type=given_path, help="torch file with the layers' weights and indices")
     imported.add_argument(
-        "settings", nargs="+", metavar="key=value", help="dataset, thresholds and others of a run"
+        "settings", nargs="+", metavar="key=value", help="dataset, thresholds and other settings of a run"
     )
     imported.add_argument("--output", type=given_path, required=True, help="directory of the record")
     add_data_dir(imported)
     imported.set_defaults(command=_import, several="settings")
 
     prove = commands.add_parser(
-        "prove", help="do iverilog, gcc, ABC and yosys find the exported files to be the net?"
+        "prove", help="check with iverilog, gcc, ABC and yosys that the exported files equal the net"
     )
     prove.add_argument("record", type=given_path, help="directory of a record")
     prove.add_argument(
-        "--output", type=given_path, help="an empty folder that keeps the files (default: none)"
+        "--output", type=given_path, help="an empty folder for the files (default: files are not kept)"
     )
     prove.add_argument(
         "--simulated",
         type=int,
-        help="test images that iverilog simulates, which takes longest (default: all)",
+        help="number of test images for iverilog, the slowest check (default: all)",
     )
     prove.add_argument(
-        "--table", type=given_path, help="write the outcome to this CSV file too (default: none)"
+        "--table", type=given_path, help="also write the outcome to this CSV file (default: none)"
     )
     add_data_dir(prove)
     prove.set_defaults(command=_prove)
@@ -148,20 +150,20 @@ def _prove(options) -> int:
         folder = options.output or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        for verdict in prove(trained, netlist, folder, _header(options.record), options.simulated):
+        for check in prove(trained, netlist, folder, _header(options.record), options.simulated):
             seconds, started = time.monotonic() - started, time.monotonic()
-            said = {True: "agrees", False: "DIFFERS", None: "not checked"}[verdict.agrees]
-            by = f" ({verdict.by}, {seconds:.0f} s)" if verdict.by else ""
-            print(f"{verdict.tool}: {said}: {verdict.details}{by}", flush=True)
-            rows.append(asdict(verdict) | {"gates": len(netlist.gates), "seconds": round(seconds, 1)})
-            status = DIFFERENT if verdict.agrees is False else status
+            said = {True: "agrees", False: "DIFFERS", None: "not checked"}[check.agrees]
+            by = f" ({check.by}, {seconds:.0f} s)" if check.by else ""
+            print(f"{check.tool}: {said}: {check.details}{by}", flush=True)
+            rows.append(asdict(check) | {"gates": len(netlist.gates), "seconds": round(seconds, 1)})
+            status = DIFFERENT if check.agrees is False else status
     if options.table:
         write_bytes(options.table, csv_text(rows).encode())
     return status
 
 
 def csv_text(rows: list[dict]) -> str:
-    """Rows of equal keys as CSV, below their names."""
+    """Rows with equal keys as CSV, with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()

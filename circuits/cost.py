@@ -1,6 +1,6 @@
-"""What a net costs to evaluate: images a second of a thread, gates after synthesis, LUTs of two FPGA families.
+"""The cost of evaluating a net: images per second on one thread, gates after synthesis, LUTs of two FPGA families.
 
-No clock rate: that takes placing and routing. No energy: that takes a meter.
+It measures no clock rate, which needs placing and routing, and no energy, which needs a meter.
 """
 
 import json
@@ -21,10 +21,10 @@ from lgn.kernels.discrete import DiscreteNetwork
 from lgn.network import LogicNetwork
 
 FAMILIES = {"xilinx": "synth_xilinx -flatten -noiopad -noclkbuf", "ice40": "synth_ice40 -flatten"}
-"""Family -> yosys's own synthesis for it: LUTs of six inputs, LUTs of four."""
+"""Family -> yosys's synthesis command: six-input LUTs, four-input LUTs."""
 
 SECONDS = 0.5
-"""Of the processor's time, that each evaluation is measured for."""
+"""Processor time for measuring each evaluation."""
 
 _MAIN = """
 #include <stdint.h>
@@ -48,10 +48,10 @@ int main(int count, char **arguments) {
 
 
 def run(network: LogicNetwork, splits: dict, thresholds: np.ndarray, *, split: str) -> list[dict]:
-    """One row; of a whole classifier, from pixels to the class. None where the tool that measures it is not here.
+    """One row for a whole classifier, from pixels to the class. A value is None if its tool is not installed.
 
-    splits: name -> (images (n, pixels) uint8, labels). Images a second are of the processor's time: of packed
-    evaluation from images, of the C file from bit planes of them, with gcc -O3.
+    splits: name -> (images (n, pixels) uint8, labels). Images per second of processor time: packed evaluation from
+    images, and the C file from their bit planes, with gcc -O3.
     """
     netlist, images = classifier(network, thresholds), splits[split][0]
     row = {"packed_images_per_second": _packed_speed(DiscreteNetwork(network, thresholds), images)}
@@ -80,7 +80,7 @@ def _packed_speed(net: DiscreteNetwork, images: np.ndarray) -> int:
 def _c_speed(netlist: Netlist, images: np.ndarray, folder: Path) -> int:
     inputs = len(netlist.inputs)
     (folder / "main.c").write_text(_MAIN % (inputs, len(netlist.outputs), inputs, inputs, SECONDS))
-    # Two files, so that no compiler sees that the outputs are not used.
+    # Two files, so that the compiler cannot see that the outputs are unused.
     command([tool("gcc"), "-O3", "-std=c11", "net.c", "main.c", "-o", "main"], folder)
     words = np.ascontiguousarray(pixel_words(images).T)
     ran = [folder / "main", str(len(words))]
@@ -94,7 +94,7 @@ def _abc_luts(folder: Path) -> tuple[int, int]:
 
 
 def _family(synthesis: str, folder: Path) -> tuple[int, int]:
-    """LUTs, and cells on the longest way, where a Xilinx multiplexer behind LUTs is one too."""
+    """LUTs, and cells on the longest path, which include Xilinx multiplexers behind LUTs."""
     report = "tee -q -o cells.json stat -json; tee -q -o longest.txt ltp -noff"
     command([tool("yosys"), "-q", "-p", f"read_verilog net.v; {synthesis} -top net; {report}"], folder)
     cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]

@@ -1,6 +1,6 @@
-"""A netlist as a file of another tool: Verilog, BLIF, AIGER, C, or a drawing in Graphviz's language.
+"""Writes a netlist for other tools: Verilog, BLIF, AIGER, C, or a drawing in Graphviz's language.
 
-Each writer is one walk over the gates and returns the file's content. Names say what a neuron was: layer1_neuron5.
+Each writer walks over the gates once and returns the file's content. Names state the neuron: layer1_neuron5.
 """
 
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from circuits.netlist import A_AND_NOT_B, AND, NOT_A_AND_B, OR, XOR, Netlist
 from lgn.errors import LgnError
 
 OPERATORS = {AND: "{} & {}", A_AND_NOT_B: "{} & ~{}", NOT_A_AND_B: "~{} & {}", XOR: "{} ^ {}", OR: "{} | {}"}
-"""As Verilog and C write them."""
+"""The gates in Verilog and C."""
 
 
 def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
-    """A module `net`; combinational, or with a register behind every `stages` levels of gates and a clock `clk`.
+    """A module `net`: combinational, or with registers after every `stages` levels of gates and a clock `clk`.
 
-    A pipelined module gives the outputs of an input after as many clocks as its header says.
+    A pipelined module's header states after how many clocks the outputs of an input appear.
     """
     ranks = _ranks(netlist, stages)
     last = max((ranks[lit >> 1] for lit in netlist.outputs.values()), default=0) if stages else 0
@@ -28,7 +28,7 @@ def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
     names, delayed = _names(netlist), {}
 
     def at(node: int, rank: int) -> str:
-        """A node's name at a rank of registers, which delay it from its own on."""
+        """A node's name at a rank of registers; registers delay it from its own rank on."""
         if node == 0 or rank == ranks[node]:
             return "1'b0" if node == 0 else names[node]
         if (node, rank) not in delayed:
@@ -48,7 +48,7 @@ def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
 
 
 def blif(netlist: Netlist, header: str) -> str:
-    """Berkeley's logic interchange format, a table a gate."""
+    """Berkeley logic interchange format, one table per gate."""
     names = _names(netlist)
     rows = {AND: "11 1", A_AND_NOT_B: "10 1", NOT_A_AND_B: "01 1", XOR: "10 1\n01 1", OR: "1- 1\n-1 1"}
     lines = [f"# {line}" for line in header.splitlines()]
@@ -64,7 +64,7 @@ def blif(netlist: Netlist, header: str) -> str:
 
 
 def aiger(netlist: Netlist, header: str) -> bytes:
-    """The binary form of AIGER 1.9, which ABC reads: and-gates alone, an exclusive-or being three of them."""
+    """The binary form of AIGER 1.9, which ABC reads: only and-gates; an exclusive-or becomes three of them."""
     literals = {node: 2 * node for node in range(netlist.first_gate)}
     ands: list[tuple[int, int]] = []
 
@@ -95,11 +95,11 @@ def aiger(netlist: Netlist, header: str) -> bytes:
 
 
 PART = 100
-"""Gates of one function of a C file: what compilers take for a function grows with the square of its length."""
+"""Gates per function of a C file: compile time grows with the square of a function's length."""
 
 
 def c(netlist: Netlist, header: str) -> str:
-    """A function net(inputs, outputs) of 64 examples at once, a bit of each word an example's. No library is needed."""
+    """A C function net(inputs, outputs) for 64 examples at once, one bit of each word per example. Needs no library."""
     first = netlist.first_gate
 
     def value(node: int) -> str:
@@ -142,7 +142,7 @@ def dot(netlist: Netlist, header: str) -> str:
 
 
 def formula(netlist: Netlist, output: str) -> str:
-    """One output as an expression in the inputs, for a reader: ~ is the complement, and every gate has parentheses."""
+    """One output as a readable expression in the inputs: ~ is the complement, and every gate has parentheses."""
 
     def text(node: int) -> str:
         if node < netlist.first_gate:
@@ -169,14 +169,14 @@ def written(netlist: Netlist, format: str, header: str) -> bytes:
 
 
 def _names(netlist: Netlist) -> dict[int, str]:
-    """A name for each node; those that no neuron gave are numbered."""
+    """A name for each node; nodes without a neuron's name are numbered."""
     own = dict(enumerate(["zero", *netlist.inputs]))
     gates = range(netlist.first_gate, netlist.first_gate + len(netlist.gates))
     return own | {node: netlist.names.get(node, f"n{node}") for node in gates}
 
 
 def _ranks(netlist: Netlist, stages: int) -> list[int]:
-    """How many ranks of registers lie before each node, one behind every `stages` levels; 0 where there are none."""
+    """Number of ranks of registers before each node, one rank after every `stages` levels; 0 without registers."""
     depths = [0] * netlist.first_gate
     for _, a, b in netlist.gates:
         depths.append(1 + max(depths[a], depths[b]))

@@ -1,6 +1,6 @@
-"""Nets of other libraries: raw logits and wiring of difflogic and torchlogix as a record of ours, and ours as theirs.
+"""Imports logits and wiring of difflogic and torchlogix as a record, and exports ours for torchlogix.
 
-All three number the gates alike, by their truth table. Files are torch's, and are read as tensors alone.
+All three number the gates by truth table. The files are torch files, and are read as tensors only.
 """
 
 import io
@@ -28,14 +28,14 @@ _LAYER = re.compile(r"(?P<layer>.*?)(?P<kind>weights?|(connections\.)?indices)")
 """difflogic: weights, and indices stored beside them; torchlogix: weight, connections.indices."""
 
 _UNTRAINED = {"temperature": 1.0, "group_temperature": 1.0, "iterations": 1, "evaluations": 2, "seed": 0}
-"""What a run must state and a trained net does not hang on."""
+"""Settings that a run must have and that do not matter to a trained net."""
 
 
 def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -> dict:
-    """Writes the net in a file as a record of status `imported`, evaluated; returns the content of its run.json.
+    """Evaluates the net in a file and writes it as a record of status `imported`; returns the content of its run.json.
 
-    settings: dataset and thresholds, others where a run's defaults are wrong. Raises LgnError for a folder that holds
-    files, and for a net that is none of ours or does not fit the data.
+    settings: dataset and thresholds, and others if a run's defaults are wrong. Raises LgnError for a folder with files,
+    and for a net in an unknown format or one that does not fit the data.
     """
     if directory.exists() and any(directory.iterdir()):
         raise LgnError(f"{directory}: holds files; allowed: a folder that is empty or not there")
@@ -52,7 +52,7 @@ def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -
     for layer, (logits, wiring) in enumerate(layers):
         network.logits[layer].data.copy_(logits)
         network.wiring(layer).copy_(wiring)
-    stacked_wiring(network)  # Raises for places that are not there.
+    stacked_wiring(network)  # Raises if the wiring reads inputs that do not exist.
     splits, execution = evaluation_splits(run, dataset), Execution()
     engine = engine_of(run, network, thresholds, execution)
     columns = accuracy_columns(engine, run.estimator, splits)
@@ -78,9 +78,9 @@ def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -
 
 
 def read_layers(path: Path) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(logits (width, 16), wiring (2, width)) of each layer in a file of torch's, as docs/circuits.md says.
+    """(logits (width, 16), wiring (2, width)) of each layer in a torch file, see docs/circuits.md.
 
-    Raises LgnError where it is no such file, or holds anything else: what is not known could change what the net does.
+    Raises LgnError for another format, and for any further content: it could change the net's function.
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
@@ -131,5 +131,5 @@ def torchlogix_state(network: LogicNetwork) -> bytes:
 
 
 def _stacked(value):
-    """A pair of tensors, as difflogic has its indices, as one."""
+    """Stacks a pair of tensors, difflogic's form of indices."""
     return torch.stack(list(value)) if isinstance(value, tuple | list) else value

@@ -1,4 +1,4 @@
-"""Gates of two inputs as one graph in which nothing is said twice: the form that is exported, counted and proven.
+"""A graph of two-input gates without duplicates, for export, counting and proofs.
 
 A literal is 2 * node, or 2 * node + 1 for the node's complement, as in AIGER. Node 0 is constant: literal 0 is false,
 1 is true.
@@ -11,19 +11,20 @@ import numpy as np
 FALSE, TRUE = 0, 1
 
 AND, A_AND_NOT_B, NOT_A_AND_B, XOR, OR = 1, 2, 4, 6, 7
-"""The gates of nodes, numbered as in lgn.gates: those that give 0 for 00 and depend on both inputs."""
+"""The gates that nodes can have, numbered as in lgn.gates: they give 0 for 00 and depend on both inputs."""
 
 
 class Netlist:
-    """Inputs by name, nodes in the order in which they were made, outputs by name.
+    """Inputs by name, nodes in order of creation, outputs by name.
 
-    Each node is made once: constants, copies and complements are literals and no nodes, inputs are in rising order.
+    Each node exists once. Constants, copies and complements are literals, not nodes. A node's inputs are in rising
+    order.
     """
 
     def __init__(self, inputs: Iterable[str]):
         self.inputs = list(inputs)
         self.gates: list[tuple[int, int, int]] = []  # (gate, first, second): nodes, not literals.
-        self.names: dict[int, str] = {}  # Of nodes that stand for a neuron.
+        self.names: dict[int, str] = {}  # For nodes that are a neuron.
         self.outputs: dict[str, int] = {}
         self._made: dict[tuple[int, int, int], int] = {}
 
@@ -44,7 +45,7 @@ class Netlist:
         if b & 1:
             table = [table[1], table[0], table[3], table[2]]
         a, b = a >> 1, b >> 1
-        if a == 0:  # False, now that complements are in the table.
+        if a == 0:  # Constant false: the table contains the complement already.
             table = [table[0], table[1], table[0], table[1]]
         if b == 0:
             table = [table[0], table[0], table[2], table[2]]
@@ -80,11 +81,11 @@ class Netlist:
         return self.gate(XOR, a, b)
 
     def choose(self, condition: int, yes: int, no: int) -> int:
-        """The literal that is `yes` where the condition holds, else `no`."""
+        """The literal of (yes if condition else no)."""
         return self.either(self.both(condition, yes), self.both(condition ^ 1, no))
 
     def live(self) -> "Netlist":
-        """The same without nodes that no output depends on."""
+        """A copy without nodes that no output depends on."""
         needed = {literal >> 1 for literal in self.outputs.values()}
         for node in range(self.first_gate + len(self.gates) - 1, self.first_gate - 1, -1):
             if node in needed:
@@ -101,7 +102,7 @@ class Netlist:
         return left
 
     def evaluate(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """output -> (words,) uint64 for inputs (inputs, words) uint64: a bit an example."""
+        """output -> (words,) uint64 for inputs (inputs, words) uint64: one bit per example."""
         ones = np.uint64(0xFFFFFFFFFFFFFFFF)
         values = [np.zeros(inputs.shape[1], np.uint64), *inputs]
         for gate, a, b in self.gates:
@@ -112,7 +113,7 @@ class Netlist:
         }
 
     def depth(self) -> int:
-        """Gates on the longest way from an input to an output."""
+        """Number of gates on the longest path from an input to an output."""
         depths = [0] * self.first_gate
         for _, a, b in self.gates:
             depths.append(1 + max(depths[a], depths[b]))

@@ -1,6 +1,6 @@
-"""What other people's tools make of the exported files: each must agree with packed evaluation, or with each other.
+"""Checks the exported files with other tools: they must agree with packed evaluation, or with each other.
 
-Simulation is over the images that are given; `cec` is ABC's equivalence check by SAT, which holds for every input.
+Simulation checks the given images. `cec`, ABC's equivalence check by SAT, checks every input.
 """
 
 import shutil
@@ -20,16 +20,16 @@ from lgn.kernels.discrete import DiscreteNetwork
 from lgn.restore import Trained
 
 PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
-"""Tool -> the Debian package that has it."""
+"""Tool -> its Debian package."""
 
 SPECIFICATION = "the network neuron by neuron, counted by +"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """One check. by: "simulation", on so many test images, or "SAT", for all inputs.
+class Check:
+    """One check. by: "simulation", on `images` test images, or "SAT", for all inputs.
 
-    agrees: None without the tool, or where it gave up. mismatches: images whose class differs.
+    agrees: None if the tool is missing or gave up. mismatches: number of images with another class.
     """
 
     tool: str
@@ -41,17 +41,18 @@ class Verdict:
 
 
 def tool(name: str) -> str | None:
-    """Its path, if it is installed. Debian calls ABC berkeley-abc."""
+    """A tool's path; None if it is not installed. Debian calls ABC berkeley-abc."""
     return shutil.which("berkeley-abc" if name == "abc" else name) or shutil.which(name)
 
 
 def prove(
     trained: Trained, netlist: Netlist, folder: Path, header: str, simulated: int | None = None
-) -> Iterator[Verdict]:
-    """All checks of a record's net whose tools are here, one by one; the others say which package they lack.
+) -> Iterator[Check]:
+    """Yields all checks of a record's net. A check without its tool names the missing package.
 
-    netlist: its classifier(). Images are the test split's, and their classes what packed evaluation says. folder: for
-    the files, which stay, those that are exported with the header. simulated: images that iverilog sees (default: all).
+    netlist: the net's classifier(). Images are the test split; packed evaluation gives their expected classes. folder:
+    for the files, which are not deleted. header: of exported files. simulated: number of images for iverilog (default:
+    all).
     """
     network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
     classes = DiscreteNetwork(network, thresholds).predict(images)
@@ -76,14 +77,14 @@ def prove(
         return
     _from_verilog("net.v", folder)
     yield _equivalent("yosys", "net_yosys.aig", "net.aig", "the Verilog file and the AIGER file", folder)
-    # Up to the counts: adders of two shapes are what SAT takes longest to compare.
+    # Up to the counts: SAT needs most time to compare two kinds of adders.
     _from_verilog("layers.v", folder)
     what = "the network neuron by neuron and the circuit, up to the counts"
     yield _equivalent("yosys", "layers_yosys.aig", "neurons.aig", what, folder)
 
 
 def _from_verilog(source: str, folder: Path) -> None:
-    """Writes <name>_yosys.aig, what yosys makes of a Verilog file."""
+    """Writes <name>_yosys.aig: a Verilog file as yosys reads it."""
     script = _TO_AIGER.format(source=source, made=source.replace(".v", "_yosys.aig"))
     command([tool("yosys"), "-q", "-p", script], folder)
 
@@ -94,12 +95,12 @@ _TO_AIGER = (
 )
 
 
-def _missing(name: str) -> Verdict:
-    return Verdict(name, "", None, f"is not here: Debian's package {PACKAGES[name]}")
+def _missing(name: str) -> Check:
+    return Check(name, "", None, f"is not here: Debian's package {PACKAGES[name]}")
 
 
 def command(words: list, folder: Path) -> str:
-    """What another tool prints, started in a folder. Raises LgnError where it fails."""
+    """Runs another tool in a folder and returns its output. Raises LgnError if it fails."""
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LgnError(
@@ -108,21 +109,21 @@ def command(words: list, folder: Path) -> str:
     return done.stdout
 
 
-def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Verdict:
+def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Check:
     """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
     command([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
     found = np.array(command(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
     return _counted("iverilog", what, found, classes)
 
 
-def _counted(tool: str, what: str, found: np.ndarray, classes: np.ndarray) -> Verdict:
+def _counted(tool: str, what: str, found: np.ndarray, classes: np.ndarray) -> Check:
     wrong = int((found != classes).sum()) if found.shape == classes.shape else len(classes)
     said = f"{what}: {wrong} of {len(classes)} images differ"
-    return Verdict(tool, "simulation", wrong == 0, said, len(classes), wrong)
+    return Check(tool, "simulation", wrong == 0, said, len(classes), wrong)
 
 
 def write_bench(images: np.ndarray, netlist: Netlist, folder: Path) -> None:
-    """bench.v and images.hex beside net.v: applies every image and prints a class a line."""
+    """Writes bench.v and images.hex beside net.v: the bench applies every image and prints one class per line."""
     width, places = len(netlist.inputs), len(netlist.outputs)
     lines = [bytes(image[::-1].tolist()).hex() for image in images]
     (folder / "images.hex").write_text("\n".join([*lines, ""]), encoding="utf-8")
@@ -157,8 +158,8 @@ int main(void) {
 """
 
 
-def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder: Path) -> Verdict:
-    """The C file, compiled and fed with 64 images at a time."""
+def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder: Path) -> Check:
+    """Compiles the C file and runs it on 64 images at a time."""
     source = (folder / "net.c").read_text(encoding="utf-8") + _MAIN % (
         len(netlist.inputs),
         len(netlist.outputs),
@@ -172,8 +173,8 @@ def _compiled(images: np.ndarray, classes: np.ndarray, netlist: Netlist, folder:
     return _counted("gcc", "the C file", found, classes)
 
 
-def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Verdict:
+def _equivalent(by: str, one: str, other: str, what: str, folder: Path) -> Check:
     printed = command([tool("abc"), "-c", f"cec -n {one} {other}"], folder)
-    # ABC may give up: that is neither.
+    # ABC may give up: then neither line is printed.
     agrees = True if "Networks are equivalent" in printed else False if "NOT EQUIVALENT" in printed else None
-    return Verdict(by, "SAT", agrees, f"{what}, by ABC's cec")
+    return Check(by, "SAT", agrees, f"{what}, by ABC's cec")

@@ -1,6 +1,6 @@
-"""The trained network in behavioural Verilog, neuron by neuron as the record has it: what circuits are proven against.
+"""The trained network in behavioural Verilog, neuron by neuron as in the record: circuits are proven against it.
 
-Nothing is simplified or shared here, counts are sums and thresholds comparisons: yosys makes gates of them itself.
+Nothing is simplified or shared. Counts are sums and thresholds are comparisons; yosys makes the gates.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _FORMULAS = (
 def specification(network: LogicNetwork, thresholds: np.ndarray, counted: bool = True) -> str:
     """A module `net` with the ports of circuits.classifier. thresholds: (count, pixels) uint8.
 
-    counted: with the class for output; else with the last layer's neurons, as classifier.neurons has them.
+    counted: the output is the class; otherwise it is the last layer's neurons, as in classifier.neurons.
     """
     count, pixels = thresholds.shape
     places = max(1, (network.classes - 1).bit_length())

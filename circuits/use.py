@@ -1,8 +1,8 @@
-"""Which neurons of a trained network do anything, counted by what they do and not by how sure their logits are.
+"""Counts neurons of a trained network by their effect, not by the certainty of their logits.
 
-Each count asks more than the one before: a path to an output; an output that depends on it when constants are known; a
-function that no other gate has; a place in the circuit after logic synthesis. Apart from them: does its complement
-change any answer?
+Each count is stricter than the one before: the neuron has a path to an output; an output depends on it after constants
+are propagated; no other gate has its function; it is left after logic synthesis. A separate count: its complement
+changes some class.
 """
 
 import re
@@ -26,11 +26,11 @@ from lgn.network import LogicNetwork
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 
 FLIPS = 64
-"""Networks with one complemented neuron each that are evaluated together."""
+"""Networks per block, each with one complemented neuron."""
 
 
 def reaching(network: LogicNetwork) -> int:
-    """Neurons with a path to a class through gates that read it: those that ignore an input end its path."""
+    """Number of neurons with a path to a class through gates that depend on the input."""
     tables = TRUTH_TABLE[discrete_gates(network)].reshape(network.depth, network.width, 2, 2)
     reads_first, reads_second = (
         (tables[..., 0, :] != tables[..., 1, :]).any(-1),
@@ -47,12 +47,12 @@ def reaching(network: LogicNetwork) -> int:
 
 
 def folded(network: LogicNetwork) -> int:
-    """Neurons that an output depends on once constants are known, copies and complements among them."""
+    """Number of neurons that an output depends on after constants are propagated, with copies and complements."""
     return sum(len(layer.gates) for layer in live_circuit(network).layers)
 
 
 def synthesised(netlist: Netlist) -> tuple[int, int] | None:
-    """Gates of two inputs that ABC's synthesis needs for the same functions (dch; map -a), and levels; None without."""
+    """Two-input gates and levels after ABC's synthesis of the same functions (dch; map -a); None without ABC."""
     if not tool("abc"):
         return None
     tables = {
@@ -91,9 +91,9 @@ def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
 
 
 def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[dict]:
-    """One row of all counts, of depth times width neurons; unused: by entropy as in lgn.metrics, None without any.
+    """One row with all counts, of depth times width neurons. unused: by entropy, see lgn.metrics; None without one.
 
-    splits: name -> (images (n, pixels) uint8, labels); not_silent is over the images of one.
+    splits: name -> (images (n, pixels) uint8, labels); not_silent uses the images of `split`.
     """
     netlist, bits = gates_alone(network), encode(splits[split][0], thresholds)
     entropies, _ = entropies_and_gates(network)
@@ -111,9 +111,9 @@ def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split:
 
 
 def run_bypass(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[dict]:
-    """Rows bypassed, accuracy: of the discrete network when the neurons of one layer pass their first input on.
+    """Rows bypassed, accuracy: of the discrete network if the neurons of one layer pass their first input.
 
-    Layers count from 1; 0: of none. splits as for run().
+    bypassed: the layer, from 1; 0: none. splits as in run().
     """
     (images, labels), rows = splits[split], []
     gates, wiring = discrete_gates(network), stacked_wiring(network)
@@ -127,7 +127,7 @@ def run_bypass(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *,
 
 
 def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(..., width, words) of the layer before's (..., neurons, words): each gate as its algebraic normal form."""
+    """A layer's outputs (..., width, words) from values (..., neurons, words): gates as algebraic normal forms."""
     a, b = values[..., first, :], values[..., second, :]
     table = TRUTH_TABLE[gates].astype(bool)
     c0, c1, c2 = table[:, 0], table[:, 0] ^ table[:, 2], table[:, 0] ^ table[:, 1]
@@ -136,7 +136,7 @@ def _layer(gates: np.ndarray, first: np.ndarray, second: np.ndarray, values: np.
 
 
 def _classes(last: np.ndarray, classes: int, examples: int) -> np.ndarray:
-    """(networks, examples) classes of last layers (networks, width, words); ties go to the first."""
+    """(networks, examples) classes from last layers (networks, width, words); ties go to the first class."""
     bits = np.unpackbits(np.ascontiguousarray(last).view(np.uint8), axis=-1, bitorder="little")[
         ..., :examples
     ]

@@ -1,13 +1,13 @@
-"""Logic gate networks: one run of settings -> one record. Read it in the order of a run:
+"""Logic gate networks: the settings of a run -> its record. Read the modules in the order of a run:
 
-gates, randomness, noise, wiring, methods, network               what is trained
-settings, run, data                                              what one training is, and on what
-prepare, train, state, evaluate, metrics                         the loop, and what it measures
-records, restore                                                 what it leaves, and back
+gates, randomness, noise, wiring, methods, network               the network
+settings, run, data                                              the settings and the data
+prepare, train, state, evaluate, metrics                         the training loop and its measurements
+records, restore                                                 a record: writing it, and loading it again
 kernels                                                          the same network, faster
-cli, stopping, machine, memory, files, arrays, errors            what is around it
+cli, stopping, machine, memory, files, arrays, errors            everything else
 
-The versions below say what may stand together.
+The versions below say which results may be mixed.
 """
 
 from importlib import import_module
@@ -15,13 +15,13 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 TRAINING_SEMANTICS = 1
-"""Raised when the same settings come to mean another training; every run is then trained anew."""
+"""Increased when the same settings give another training. Every run is then trained again."""
 
 HISTORY_VERSION = 2
-"""Raised when rows of history get other columns or mean something else; checkpoints with other rows are refused."""
+"""Increased when columns of history change, or their meaning. Checkpoints of another version are refused."""
 
 RECORD_VERSION = 2
-"""Raised when files or columns of a record change meaning; analysis refuses to mix versions."""
+"""Increased when files or columns of a record change meaning. The analysis refuses to mix versions."""
 
 _HOMES = dict(
     load="inference", DiscreteNetwork="inference", LogicNetwork="network", accelerate="kernels.module"
@@ -29,7 +29,7 @@ _HOMES = dict(
 
 
 def __getattr__(name: str):
-    """What _HOMES has, as in `from lgn import load`, imported when it is asked for: torch takes seconds."""
+    """Imports a name in _HOMES on first use, as in `from lgn import load`: importing torch takes seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module 'lgn' has no attribute {name!r}")
     return getattr(import_module(f"lgn.{_HOMES[name]}"), name)

@@ -1,6 +1,6 @@
-"""What may enter a network or an engine: kernels follow no shape but their own, and read bytes as they lie.
+"""Checks the arrays that enter a network or an engine: kernels read memory without checking shapes or types.
 
-What loses nothing is cast, all else is refused by name. Everything raises LgnError.
+Values that a cast keeps exactly are cast; others are refused by name. Every function raises LgnError.
 """
 
 import numpy as np
@@ -13,14 +13,14 @@ Array = np.ndarray | torch.Tensor
 
 
 def as_pixels(pixels: Array, columns: int, name: str = "pixels") -> Array:
-    """(n, columns) uint8 of the same numbers, which may come as integers or floats of any size."""
+    """The same numbers as (n, columns) uint8. They may be integers or floats of any size."""
     if pixels.ndim != 2 or pixels.shape[1] != columns:
         raise LgnError(f"{name}: shape {tuple(pixels.shape)}; allowed: (any, {columns})")
     return as_bytes(pixels, name)
 
 
 def as_bytes(values: Array, name: str) -> Array:
-    """uint8 of the same numbers. bool is refused: where bytes are asked for it stands for something else."""
+    """The same numbers as uint8. bool is refused: a caller who passes it means something else."""
     if isinstance(values, torch.Tensor):
         if values.dtype == torch.uint8:
             return values
@@ -38,7 +38,7 @@ def as_bytes(values: Array, name: str) -> Array:
 
 
 def as_thresholds(thresholds: np.ndarray, inputs: int) -> np.ndarray:
-    """(count, pixels) uint8 with a threshold for each of a network's inputs."""
+    """(count, pixels) uint8: one threshold for each of a network's inputs."""
     if thresholds.ndim != 2 or thresholds.size != inputs:
         raise LgnError(
             f"thresholds: shape {thresholds.shape}; allowed: (count, pixels) of count * pixels = {inputs}, "
@@ -48,26 +48,26 @@ def as_thresholds(thresholds: np.ndarray, inputs: int) -> np.ndarray:
 
 
 def as_batch(pixels: Array, labels: Array, columns: int, classes: int) -> tuple[Array, Array]:
-    """What a training step takes: pixels as as_pixels gives them, and their labels as as_labels does."""
+    """The arguments of a training step: as_pixels(pixels), as_labels(labels)."""
     pixels = as_pixels(pixels, columns)
     return pixels, as_labels(labels, len(pixels), classes)
 
 
 def as_labels(labels: Array, images: int, classes: int) -> Array:
-    """(images,) int64 from 0 to classes - 1, at least one; tensors on a GPU as they are, their values unseen."""
+    """(images,) int64 from 0 to classes - 1, at least one. Tensors on a GPU are returned without a check of values."""
     if not images:
         raise LgnError("pixels: 0 images in a training step; allowed: at least 1")
     if labels.shape != (images,):
         raise LgnError(f"labels: shape {tuple(labels.shape)}; allowed: ({images},)")
     if isinstance(labels, torch.Tensor):
         if labels.is_cuda and labels.dtype in (torch.int32, torch.int64):
-            return labels  # To look at them would be to wait for the device.
+            return labels  # Checking the values would wait for the device.
         labels = labels.cpu().numpy()
     if labels.dtype.kind not in "iuf":
         raise LgnError(f"labels: {labels.dtype}; allowed: integers from 0 to {classes - 1}")
     with np.errstate(invalid="ignore"):
         whole = labels.astype(np.int64, copy=False)
-    # As unsigned, negative ones are above all classes.
+    # Read as unsigned, a negative label exceeds every class.
     if whole.view(np.uint64).max() >= classes or (labels.dtype.kind == "f" and (whole != labels).any()):
         wrong = labels[(whole != labels) | (whole < 0) | (whole >= classes)][0]
         raise LgnError(f"labels: {wrong}; allowed: integers from 0 to {classes - 1}")
@@ -75,7 +75,7 @@ def as_labels(labels: Array, images: int, classes: int) -> Array:
 
 
 def require_bits(bits: torch.Tensor, inputs: int) -> None:
-    """Refuses all but (n, inputs) bits, or reals from 0 to 1, of any dtype."""
+    """Accepts (n, inputs) bits, or reals from 0 to 1, of any dtype."""
     if bits.ndim != 2 or bits.shape[1] != inputs:
         raise LgnError(f"bits: shape {tuple(bits.shape)}; allowed: (any, {inputs})")
     if bits.dtype == torch.bool or not bits.numel():
@@ -88,7 +88,7 @@ def require_bits(bits: torch.Tensor, inputs: int) -> None:
 
 
 def exact_bits(bits: torch.Tensor) -> torch.Tensor:
-    """uint8 of what require_bits lets through; refuses what is neither 0 nor 1."""
+    """Bits that passed require_bits, as uint8. Refuses values between 0 and 1."""
     if bits.dtype == torch.bool:
         return bits.view(torch.uint8)
     exact = bits.detach().to(torch.uint8)
@@ -104,9 +104,9 @@ def require_mode(mode: str) -> None:
 
 
 def require_logits(network, device: torch.device | str | None = None) -> None:
-    """Refuses parameters that kernels cannot take over, or, where a device is given, that have left its kind."""
+    """Refuses parameters that the kernels cannot use, or, if a device is given, that are on another kind of device."""
     kind, size = device and torch.device(device).type, network.method.size
-    # ParameterList's own iterator would take longer than all else here.
+    # ParameterList's own iterator would take longer than the rest of this function.
     for layer, logits in enumerate(network.logits._parameters.values()):
         if logits.dtype != torch.float32 or logits.shape != (network.width, size):
             raise LgnError(
@@ -118,7 +118,7 @@ def require_logits(network, device: torch.device | str | None = None) -> None:
 
 
 def stacked_wiring(network) -> np.ndarray:
-    """(depth, 2, width) int32 wiring of a network, whose numbers are all those of inputs that there are."""
+    """(depth, 2, width) int32 wiring of a network. Every number is checked to be an existing input's."""
     layers = []
     for layer in range(network.depth):
         wiring = network.wiring(layer).cpu().numpy()

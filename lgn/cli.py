@@ -1,6 +1,6 @@
-"""The command line: lgn train | pieces | evaluate | verify | probe | fetch | design | keys. Each is a library call.
+"""The command line, `lgn <command>`. Every command calls one library function.
 
-Each package states its own commands; those about one record and its data, evaluate and fetch, stand here.
+Each package defines its own commands. This module defines evaluate and fetch, and runs all.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from lgn.errors import LgnError
 from lgn.files import given_path
 from lgn.stopping import Stopped
 
-ROOMS = ("study.cli", "lgn.cli", "probes.cli", "circuits.cli")
-"""Modules that state commands. Those above lgn are named here alone: nothing else in it may know of them."""
+COMMAND_MODULES = ("study.cli", "lgn.cli", "probes.cli", "circuits.cli")
+"""Modules that define commands. Nothing else in lgn names the packages above it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"lgn: {error}", file=sys.stderr)
         return 2
     except RuntimeError as error:
-        # Torch's, by its name, since torch is loaded only by commands that compute.
+        # torch.OutOfMemoryError, by name: only commands that compute load torch.
         if type(error).__name__ != "OutOfMemoryError":
             raise
         print(f"lgn: out of memory on the device: {str(error).splitlines()[0]}", file=sys.stderr)
@@ -43,13 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does; nothing more can be said to it, at exit neither.
+        # The reader of the output has exited, as `head` does. Python must not write to it at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    """The options of a command. What it takes several of may stand before and after its options alike."""
+    """The options of a command. Its positional arguments may come before and after its options."""
     parser = _parser()
     options, left = parser.parse_known_args(arguments)
     if left and (not hasattr(options, "several") or any(text.startswith("-") for text in left)):
@@ -62,15 +62,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lgn", description="Train and evaluate logic gate networks.")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for room in ROOMS:
-        importlib.import_module(room).add_commands(commands)
+    for module in COMMAND_MODULES:
+        importlib.import_module(module).add_commands(commands)
     return parser
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--backend", default="auto", help="auto, torch, numba or triton (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--threads", type=int, default=1, help="threads per run (default: 1)")
 
 
 def execution_of(options: argparse.Namespace):
@@ -92,16 +92,18 @@ def data_dir_of(options: argparse.Namespace) -> Path:
 
 
 def add_commands(commands) -> None:
-    """Adds them to the subparsers of `lgn`."""
-    evaluate = commands.add_parser("evaluate", help="evaluate the stored weights of a run anew")
+    """Adds this module's commands to the subparsers of `lgn`."""
+    evaluate = commands.add_parser("evaluate", help="evaluate a run's stored weights again")
     evaluate.add_argument("record", type=given_path, help="directory of a record")
     add_execution(evaluate)
     add_data_dir(evaluate)
     evaluate.set_defaults(command=_evaluate)
 
-    fetch = commands.add_parser("fetch", help="download a data set into the data folder, checked")
+    fetch = commands.add_parser("fetch", help="download a data set into the data folder and check it")
     fetch.add_argument("dataset")
-    fetch.add_argument("--report", type=given_path, help="write what was found to this JSON file")
+    fetch.add_argument(
+        "--report", type=given_path, help="write the data set's sizes and checksum to this JSON file"
+    )
     add_data_dir(fetch)
     fetch.set_defaults(command=_fetch)
 

@@ -1,11 +1,11 @@
-"""What a row of the history is made of: a network's accuracy in three modes on three splits, and its gates."""
+"""Measurements for a row of history: accuracy in three modes on three splits, and the gates' entropies."""
 
 from collections.abc import Callable
 
 import numpy as np
 
 from lgn.data import Dataset
-from lgn.data.splits import told_labels
+from lgn.data.splits import training_labels
 from lgn.kernels import Engine
 from lgn.methods import MODES, Estimator
 from lgn.metrics import accuracy
@@ -13,18 +13,18 @@ from lgn.network import LogicNetwork
 from lgn.run import Run
 
 TRAIN_MODE_DRAWS = 8
-"""Train mode is itself random: each eighth of the images sees its own draw of the noise, which averages over draws."""
+"""Train mode is random. Each eighth of the images is evaluated under its own noise, so accuracy averages over draws."""
 
 
 def evaluation_splits(run: Run, dataset: Dataset) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What accuracies are measured on: name -> (images, labels); of the training images the first so many.
+    """Images and labels for the accuracies: name -> (images, labels). Train: the first train_evaluation_images.
 
-    Training labels are those that the run is told.
+    Training labels are the run's own, randomised if it says so.
     """
     count = run.train_evaluation_images
-    told = told_labels(dataset.train.labels, run.training_labels, run.seed)
+    labels = training_labels(dataset.train.labels, run.training_labels, run.seed)
     return {
-        "train": (dataset.train.images[:count], told[:count]),
+        "train": (dataset.train.images[:count], labels[:count]),
         "validation": dataset.validation,
         "test": dataset.test,
     }
@@ -40,7 +40,7 @@ def mode_scores(engine: Engine, estimator: Estimator, images: np.ndarray, mode: 
 
 
 def computed_mode(estimator: Estimator, mode: str) -> str:
-    """The mode itself, or the one of the same numbers: without noise, training computes with argmax or soft gates."""
+    """The mode itself, or one that gives the same numbers: without noise, train_mode equals discrete or soft."""
     if mode == "train_mode" and estimator.noise == "none":
         return "discrete" if estimator.straight_through else "soft"
     return mode
@@ -55,8 +55,8 @@ def accuracy_columns(
     """History columns {split}_accuracy_{mode} and the two gaps on the test split.
 
     splits: name -> (images (n, pixels) uint8, labels (n,) int64). discretization_gap is
-    |train_mode - discrete| as in the official code, soft_discretization_gap is |soft - discrete|. between is called
-    before each column, and may raise.
+    |train_mode - discrete| as in the official code, soft_discretization_gap is |soft - discrete|. between() is called
+    before each measurement, and may raise.
     """
     row = {}
     for split, (images, labels) in splits.items():
@@ -75,7 +75,7 @@ def accuracy_columns(
 
 
 def entropies_and_gates(network: LogicNetwork) -> tuple[np.ndarray, np.ndarray]:
-    """(depth, width) float64 entropies and uint8 gates, a layer at a time since logits are large."""
+    """(depth, width) float64 entropies and uint8 gates. It takes one layer at a time, because logits are large."""
     method, layers = network.method, [layer.detach().cpu() for layer in network.logits]
     return (
         np.stack([method.entropies(parameters) for parameters in layers]),

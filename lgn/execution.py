@@ -1,4 +1,4 @@
-"""The typed model of where and how a run executes."""
+"""The typed model of a run's execution: backend, device, threads, snapshots."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from lgn.settings import validated
 
 
 class Execution(BaseModel):
-    """Where and how a run executes; none of it decides the outcome beyond float rounding."""
+    """Where and how a run executes. It changes the outcome only by float rounding."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -16,12 +16,14 @@ class Execution(BaseModel):
         "auto", description="training kernels; auto: numba on a CPU, triton on a GPU"
     )
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    threads: int = Field(1, ge=1, le=1024, description="threads a run; runs, not threads, fill the cores")
+    threads: int = Field(
+        1, ge=1, le=1024, description="threads per run; runs, not threads, should fill the cores"
+    )
     snapshots: int = Field(
         0,
         ge=0,
         le=1000,
-        description="how often before its end a run stores its logits, for probes; 64 bytes a gate each time",
+        description="number of times that a run stores its logits before its end, for probes; 64 bytes per gate each",
     )
 
 

@@ -1,4 +1,4 @@
-"""Paths as people write them; files that are whole or not there at all; folders for one process at a time."""
+"""Paths from users, atomic file writes, and a lock per folder."""
 
 import contextlib
 import errno
@@ -17,7 +17,7 @@ from lgn.errors import LgnError
 def expanded(path: str, where: str) -> str:
     """A path with ~ and environment variables replaced.
 
-    Raises LgnError, which begins with `where`, where one of them stands for nothing.
+    Raises LgnError, which begins with `where`, if one of them is not set.
     """
     for name in re.findall(r"\$(?:(\w+)|\{(\w+)\})", path):
         if "".join(name) not in os.environ:
@@ -26,37 +26,35 @@ def expanded(path: str, where: str) -> str:
             )
     found = os.path.expanduser(os.path.expandvars(path))
     if found.startswith("~"):
-        raise LgnError(
-            f"{where}: {path!r} begins with a home folder that there is not; allowed: a path without ~"
-        )
+        raise LgnError(f"{where}: {path!r} begins with an unknown home folder; allowed: a path without ~")
     return found
 
 
 def given_path(text: str) -> Path:
-    """The path that a command-line argument means; shells leave the ~ of --output=~/x to us. Raises LgnError."""
+    """The path of a command-line argument. A shell does not expand the ~ of --output=~/x. Raises LgnError."""
     return Path(expanded(text, "path"))
 
 
 def require_ours(path: Path, begins: str) -> None:
-    """Raises LgnError where a path holds anything but a file that begins as ours do. An empty file is nobody's."""
+    """Raises LgnError if a path exists and is not a file that begins with `begins`. An empty file is allowed."""
     if not path.exists():
         return
     if not path.is_file():
-        raise LgnError(f"{path}: is no file; allowed: the name of a file to write")
+        raise LgnError(f"{path}: is not a file; allowed: the name of a file to write")
     with open(path, "rb") as file:
         start = file.read(len(begins.encode()))
     if start not in (b"", begins.encode()):
         raise LgnError(
-            f"{path}: is a file that this command did not write, since it does not begin with {begins!r}; allowed: "
+            f"{path}: was not written by this command, it does not begin with {begins!r}; allowed: "
             "another name"
         )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
+    """Writes a file atomically: a reader, or a crash at any moment, sees the old content or the new.
 
-    One process at a time may write a path (see only_process). Raises LgnError where the file cannot be written; what
-    was there before stays.
+    Only one process at a time may write a path (see only_process). Raises LgnError if the file cannot be written; the
+    old content then stays.
     """
     aside = path.with_name(f".{path.name}.partial")
     try:
@@ -71,18 +69,16 @@ def write_bytes(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 aside.unlink(missing_ok=True)
     except OSError as error:
-        raise LgnError(
-            f"{path}: cannot be written ({error.strerror}); what was stored before is kept"
-        ) from None
+        raise LgnError(f"{path}: cannot be written ({error.strerror}); the old content is kept") from None
 
 
 def write_json(path: Path, content: dict) -> None:
-    """A mapping as an indented JSON file; NaN becomes null."""
+    """Writes a mapping as an indented JSON file; NaN becomes null."""
     write_bytes(path, (json.dumps(_json(content), indent=2, allow_nan=False) + "\n").encode())
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it. Raises LgnError where that cannot be."""
+    """Makes a folder and its parents. Raises LgnError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -96,9 +92,9 @@ def sha256(data: bytes | memoryview) -> str:
 
 @contextlib.contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process; the system lets go of it when the process ends, however that happens.
+    """Locks a folder for this process. The system removes the lock when the process ends, for any reason.
 
-    Raises LgnError where another process holds it. A file system that cannot lock folders goes unguarded.
+    Raises LgnError if another process holds the lock. If the file system has no locks, there is no protection.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -116,7 +112,7 @@ def only_process(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Waits until no other process is in here with this folder. A file system that cannot lock goes unguarded."""
+    """Waits until no other process holds this folder's lock. If the file system has no locks, it does not wait."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -127,7 +123,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """A rename is on disk only when its folder is."""
+    """Writes a folder to disk: only then is a rename in it permanent."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -136,11 +132,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _json(value):
-    """JSON without NaN: null says that there is no number."""
+    """A value for JSON; NaN and infinity become null."""
     if isinstance(value, dict):
         return {key: _json(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
         return [_json(item) for item in value]
-    if hasattr(value, "item"):  # a number of NumPy's
+    if hasattr(value, "item"):  # a NumPy number
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""The discrete network as it is deployed, see lgn.kernels.discrete; load() makes one of a record."""
+"""load(): a record's discrete network for deployment. See lgn.kernels.discrete for the class."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ __all__ = ["IMAGES", "DiscreteNetwork", "load"]
 
 
 def load(record: str | Path, data_dir: str | Path | None = None) -> DiscreteNetwork:
-    """A record's net, ready to predict(); its `network` and `run` are the record's.
+    """A record's discrete network, ready to predict(). Attributes `network` and `run` are the record's.
 
-    data_dir: of its data set, which is read (default: LGN_DATA, or data). Raises LgnError as restore().
+    data_dir: folder of its data set, which is read (default: LGN_DATA, or data). Raises LgnError as restore().
     """
     trained = restore(Path(record), Path(data_dir or default_data_dir()))
     classifier = DiscreteNetwork(trained.network, trained.thresholds)

@@ -1,6 +1,6 @@
-"""The machine that a run meets: its cores, its free memory, and what a record says of it and of the code.
+"""The machine: its cores, its free memory, and the `environment` of a record.
 
-As a program this prints the number of cores, for the Makefile, before anything is installed: hence what it imports.
+Run as a program it prints the number of cores, for the Makefile. That is before installation, so it imports little.
 """
 
 import math
@@ -15,8 +15,8 @@ PACKAGES = ("torch", "numpy", "numba", "triton", "scipy", "scikit-learn")
 
 
 def describe(backend: str, device: str, threads: int, together: int) -> dict[str, object]:
-    """The `environment` of a record: versions, commit, processor, threads, backend, device, runs in one launch."""
-    import torch  # Snakemake reads this module too, and would wait for it at every start.
+    """The `environment` of a record: versions, commit, processor, threads, backend, device, batched seeds."""
+    import torch  # Not above: Snakemake imports this module too, and torch would delay every start.
 
     return {
         "lgn": _version("lgn-bench"),
@@ -35,7 +35,7 @@ def describe(backend: str, device: str, threads: int, together: int) -> dict[str
 
 
 def commit() -> str | None:
-    """The commit of the checkout this package runs from, `+` behind it where files were changed; None outside git."""
+    """The commit of this checkout, followed by `+` if files have changed; None outside git."""
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
@@ -47,7 +47,7 @@ def commit() -> str | None:
 
 
 def processor() -> str:
-    """The processor's own name, as far as the system tells it."""
+    """The processor's name, as the system reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -58,20 +58,20 @@ def processor() -> str:
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Cores of the machine that the process's CPU set and its control group (version 2, a container's limit) leave it.
+    """Cores that this process may use, given its CPU set and its control group (version 2, a container's limit).
 
-    At least 1. A group's share of time that is no whole number of cores counts as the next.
+    At least 1. A fractional limit is rounded up.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):
-        return cores  # No such group, or no limit: "max 100000".
+        return cores  # No control group, or no limit: "max 100000".
 
 
 def available_bytes() -> int:
-    """Main memory that this process may still take: of the machine, of its control group, of its own limits."""
+    """Main memory that this process can still allocate: limits are the machine, its control group, its own limit."""
     import psutil
 
     free = [psutil.virtual_memory().available]
@@ -81,7 +81,7 @@ def available_bytes() -> int:
         if limit != "max":
             free.append(int(limit) - int(used))
     except (OSError, ValueError):
-        pass  # No control group of version 2 here.
+        pass  # No control group of version 2.
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
         free.append(limit - psutil.Process(os.getpid()).memory_info().vms)

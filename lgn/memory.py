@@ -1,4 +1,4 @@
-"""Is there room? A network that does not fit is refused before anything is allocated, with the estimate."""
+"""Memory estimates. A network that does not fit is refused before anything is allocated, with the estimate."""
 
 from lgn.data.files import dataset_info
 from lgn.errors import LgnError
@@ -9,18 +9,17 @@ BASE_BYTES = 1000 * 2**20
 """Python with torch and Numba, and the largest data set."""
 
 EVALUATION_IMAGES = 512
-"""Images that the torch backend scores at once."""
+"""Images per evaluation block of the torch backend."""
 
 GATE_BYTES = {"torch": 1000, "numba": 1150, "triton": 1200}
-"""Main memory a gate: logits and Adam's moments, wiring and its inverse, and a checkpoint being written."""
-
+"""Main memory per gate: logits, Adam's moments, wiring and its transpose, and a checkpoint while it is written."""
 
 SNAPSHOT_GATE_BYTES = 3 * 64
-"""A gate and snapshot: its logits, once kept and twice more where they are being written."""
+"""Bytes per gate and snapshot: its logits, stored once, and twice more while they are written."""
 
 
 def needed_bytes(runs: list[Run], backend: str, device: str, snapshots: int = 0) -> int:
-    """An upper estimate of the main memory that training these runs at once takes, with so many snapshots each."""
+    """An upper estimate of the main memory for training these runs at once, each with this number of snapshots."""
     return BASE_BYTES + sum(_network_bytes(run, backend, device, snapshots) for run in runs)
 
 
@@ -31,7 +30,7 @@ def _network_bytes(run: Run, backend: str, device: str, snapshots: int) -> int:
         run.depth * run.width * (GATE_BYTES[backend] * (16 + read) // 16 + SNAPSHOT_GATE_BYTES * snapshots)
     )
     if device == "cpu":
-        # Activations of every layer and gradients of two; by autograd all that a layer computes, in evaluation too.
+        # Activations of every layer and gradients of two. Autograd keeps all of a layer's values, in evaluation too.
         row = lanes // 8 if run.straight_through and backend != "torch" else 4 * lanes
         if backend == "torch":
             total += (8 + read) * run.width * (run.depth * row + 4 * EVALUATION_IMAGES)
@@ -41,14 +40,14 @@ def _network_bytes(run: Run, backend: str, device: str, snapshots: int) -> int:
 
 
 def require_memory(runs: list[Run], backend: str, device: str, snapshots: int = 0) -> None:
-    """Raises LgnError, with the estimate, where training these runs at once would not fit."""
+    """Raises LgnError, with the estimate, if training these runs at once would not fit."""
     _require(runs, needed_bytes(runs, backend, device, snapshots), available_bytes(), "memory")
     if device.startswith("cuda") and backend == "triton":
         import torch
 
         from lgn.kernels.gpu.memory import evaluation_bytes, training_bytes
 
-        # What an earlier run of this process had is kept for the next, and not counted as free.
+        # torch keeps the memory of this process's earlier runs, and does not count it as free.
         torch.cuda.empty_cache()
         run, info = runs[0], dataset_info(runs[0].dataset)
         inputs = info.inputs(run.thresholds)

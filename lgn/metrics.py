@@ -1,4 +1,4 @@
-"""What is measured of a network, as pure functions on arrays (definitions: docs/metrics.md)."""
+"""Metrics as pure functions on arrays (definitions: docs/metrics.md)."""
 
 import math
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from lgn.methods import BETA_2, OptimizerSettings
 from lgn.randomness import stream_seed
 
 FRESH_NEURONS, UNUSED_QUANTILE = 100_000, 0.025
-"""The paper's: so many neurons are sampled, and this quantile of their entropies is the threshold of unused gates."""
+"""The paper's: sampled neurons, and the quantile of their entropies that is the threshold of unused gates."""
 
 ENTROPY_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LAYER_ENTROPY_QUANTILES = (0.05, 0.5, 0.95)
@@ -31,7 +31,7 @@ def entropies(logits: np.ndarray) -> np.ndarray:
 
 
 def snapshot_schedule(schedule: np.ndarray, snapshots: int) -> np.ndarray:
-    """So many of the iterations of a schedule, from its first on and evenly over its rows, never the last: int64."""
+    """`snapshots` iterations of a schedule, int64: the first, then evenly spaced over its rows, never the last."""
     positions = np.linspace(0, len(schedule) - 1, snapshots, endpoint=False)
     return schedule[np.unique(positions.astype(int))]
 
@@ -40,15 +40,15 @@ def snapshot_schedule(schedule: np.ndarray, snapshots: int) -> np.ndarray:
 def unused_threshold() -> float:
     """The entropy, in nats, above which a neuron counts as unused: one number for all runs and initialisations.
 
-    The paper's (Yousefi et al. 2025, arXiv:2506.07500): the 2.5th percentile of the entropies of 100,000 neurons with
-    N(0, 1) logits. They are drawn from a seed of their own; another seed would move it by about 0.003.
+    Following Yousefi et al. 2025 (arXiv:2506.07500), it is the 2.5th percentile of the entropies of 100,000 neurons
+    with N(0, 1) logits. Their seed is fixed; another seed would change the threshold by about 0.003.
     """
     logits = np.random.default_rng(stream_seed(0, "fresh_neurons")).standard_normal((FRESH_NEURONS, GATES))
     return float(np.quantile(entropies(logits), UNUSED_QUANTILE))
 
 
 def unused_share(neuron_entropies: np.ndarray, threshold: float) -> float:
-    """Share of neurons whose gate distribution keeps an entropy above the threshold; NaN where one has none."""
+    """Share of neurons with an entropy above the threshold; NaN if a neuron has no entropy."""
     return math.nan if np.isnan(neuron_entropies).any() else float((neuron_entropies > threshold).mean())
 
 
@@ -58,7 +58,7 @@ def gate_counts(gates: np.ndarray) -> np.ndarray:
 
 
 def entropy_columns(neuron_entropies: np.ndarray, threshold: float) -> dict[str, float]:
-    """History columns made from entropies (depth, width): quantiles and unused share, in all and by layer."""
+    """History columns from entropies (depth, width): quantiles and unused share, of all neurons and per layer."""
     row = {
         f"entropy_q{round(100 * q):02d}": float(np.quantile(neuron_entropies, q)) for q in ENTROPY_QUANTILES
     }
@@ -73,13 +73,12 @@ def entropy_columns(neuron_entropies: np.ndarray, threshold: float) -> dict[str,
 def gradient_columns(
     squared_gradients: Iterable[np.ndarray], steps: int, settings: OptimizerSettings, depth: int
 ) -> dict[str, float]:
-    """History columns of the gradients that Adam has seen, by layer: their size, and how many are below epsilon.
+    """History columns of the gradients' size per layer, from Adam's second moment, and how many are below epsilon.
 
-    squared_gradients: each layer's second moment (width, 16) as the engine keeps it after so many steps; none for
-    an optimizer without moments. gradient_rms: the root of the mean over a layer's logits of the bias-corrected moment;
-    below_epsilon_share: the share of logits for which the root of their own is below epsilon. Gradients are those
-    of loss_scale times the loss; where their squares are below float32's smallest, they count as 0. NaN before the
-    first step, and without moments.
+    squared_gradients: each layer's second moment (width, 16) after `steps` steps, as the engine keeps it; empty for an
+    optimizer without moments. gradient_rms: root of the bias-corrected moment's mean over a layer's logits.
+    below_epsilon_share: share of logits whose own root is below epsilon. The gradients are of loss_scale times the
+    loss; a gradient whose square underflows float32 counts as 0. NaN before the first step, and without moments.
     """
     columns = {}
     squares = iter(squared_gradients) if steps else iter(())
@@ -95,15 +94,15 @@ def gradient_columns(
 
 
 def _four_digits(value: float) -> float:
-    """Enough for what is compared in decades; more would take half of a record's history."""
+    """Rounds to four digits, enough for logarithmic plots; more would double the size of a history."""
     return float(f"{value:.4g}")
 
 
 def evaluation_schedule(iterations: int, evaluations: int) -> np.ndarray:
-    """Iterations at which history gets a row: 0, the last, and in between half evenly, half logarithmically spaced.
+    """Iterations with a row of history: 0, the last, and between them half evenly, half logarithmically spaced.
 
-    Close rows merge, so there are at most `evaluations` of them; a curve of 500 iterations and one of
-    500,000 both show their beginning and their end.
+    Rows at the same iteration merge, so there are at most `evaluations`. Curves of 500 and of 500,000 iterations both
+    show their beginning and their end.
     """
     even = np.linspace(0, iterations, evaluations // 2 + 1)
     logarithmic = np.geomspace(1, iterations, evaluations - len(even) + 1) if evaluations > len(even) else []

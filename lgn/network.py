@@ -1,6 +1,6 @@
-"""The logic gate network as a torch module: parameters are the gate logits, or what a method has instead.
+"""The logic gate network as a torch module. Its parameters are gate logits, or another parametrization's numbers.
 
-forward() is the readable reference (autograd); kernels/ trains the same module faster.
+forward() is the readable reference (autograd). kernels/ trains the same module faster.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from lgn.wiring import WIRINGS, likeliest, mixed
 
 
 def change_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
-    """x itself; its gradient, summed over its readers, is multiplied by factor."""
+    """Returns x. Multiplies its gradient, summed over all consumers, by factor."""
     if factor == 1 or not x.requires_grad:
         return x
     y = x.view_as(x)
@@ -27,12 +27,12 @@ def change_gradient(x: torch.Tensor, factor: float) -> torch.Tensor:
 class LogicNetwork(nn.Module):
     """depth layers of `width` two-input gates and a GroupSum of `classes` equal groups (paper, section Model).
 
-    logits.{layer}: (width, 16) float32 parameters; of another parametrization (width, its size).
-    wiring_{layer}: (2, width) int32 buffers into the layer before. Where the estimator has several candidates, the
-    likeliest of candidates_{layer}: (2, width, candidates) int32 buffers, by parameters choices.{layer} of that shape.
-    iteration: int64 buffer, training steps taken so far; it is the `step` of the noise.
-    state_{name}: what a method keeps beside its parameters (methods.Method.state).
-    Raises LgnError where width does not divide into the classes or the wiring is impossible.
+    logits.{layer}: (width, 16) float32 parameters; (width, size) for another parametrization.
+    wiring_{layer}: (2, width) int32 buffers, indices into the layer before. With learned wiring they are the likeliest
+    of candidates_{layer}, (2, width, candidates) int32 buffers, by parameters choices.{layer} of the same shape.
+    iteration: int64 buffer, training steps so far; it is the `step` of the noise.
+    state_{name}: buffers that a method keeps beside its parameters (methods.Method.state).
+    Raises LgnError if width is not a multiple of classes, or if the wiring is impossible.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class LogicNetwork(nn.Module):
         for name, tensor in self.method.state().items():
             self.register_buffer(f"state_{name}", tensor)
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
-        self.compute = self.reference_scores  # kernels.module.accelerate puts something faster here.
+        self.compute = self.reference_scores  # kernels.module.accelerate replaces it.
 
     @property
     def method(self) -> Method:
@@ -92,7 +92,7 @@ class LogicNetwork(nn.Module):
         return wiring
 
     def state_dict(self, *arguments, **keywords):
-        """torch's, with the wiring as it is now."""
+        """torch's state_dict, with the current wiring."""
         for layer in range(self.depth):
             self.wiring(layer)
         return super().state_dict(*arguments, **keywords)
@@ -100,12 +100,11 @@ class LogicNetwork(nn.Module):
     def forward(self, bits: torch.Tensor, mode: str | None = None, draw: int = 0) -> torch.Tensor:
         """(batch, classes) scores of (batch, inputs) bits; scores are the group sums over group_temperature.
 
-        bits: of any dtype; reals from 0 to 1 are taken as chances of a 1, independent of each other, and every gate as
-        its multilinear extension.
+        bits: of any dtype. Reals from 0 to 1 count as independent probabilities of a 1: gates are multilinear there.
         mode: one of methods.MODES; by default train_mode while training and discrete in evaluation.
-        In training every call is one step: it draws fresh noise, shared by the batch, and advances `iteration`.
-        Outside training, draw picks one of the evaluation's own noise draws at this iteration.
-        Raises LgnError for bits of another shape or beyond 0 to 1, NaN among them, and for another mode.
+        In training every call is one step: it draws new noise, shared by the batch, and increments `iteration`.
+        In evaluation, draw selects one of the evaluation's own noise draws at this iteration.
+        Raises LgnError for bits of another shape, for values outside 0 to 1 or NaN, and for an unknown mode.
         """
         mode = mode or ("train_mode" if self.training else "discrete")
         require_mode(mode)
@@ -118,9 +117,9 @@ class LogicNetwork(nn.Module):
         return scores
 
     def reference_scores(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
-        """What forward() returns, by torch and autograd. step: of the training noise; None takes evaluation's draw."""
+        """The scores by torch and autograd. step: of the training noise; None uses the evaluation's noise `draw`."""
         draws = self.draws(mode, step, draw)
-        # [neuron][batch]: a neuron's batch is contiguous, so gathers move whole rows.
+        # [neuron][batch]: a neuron's batch is contiguous, so a gather copies whole rows.
         x = bits.to(self.logits[0].dtype).t().contiguous()
         for layer in range(self.depth):
             x = self._layer(x, layer, draws[layer])
@@ -129,8 +128,8 @@ class LogicNetwork(nn.Module):
         )
 
     def draws(self, mode: str, step: int | None, draw: int = 0) -> list[Draw]:
-        """What each layer is computed under, at a step of training or, without one, in an evaluation's draw."""
-        if step is None:  # A stream of its own, so that evaluating changes no training.
+        """Each layer's Draw, for a training step or, with step None, for a noise draw of an evaluation."""
+        if step is None:  # A separate stream, so that an evaluation does not change training.
             seed, step = self.evaluation_noise_seed + draw, int(self.iteration)
         else:
             seed = self.noise_seed
@@ -140,18 +139,18 @@ class LogicNetwork(nn.Module):
         ]
 
     def method_state(self) -> dict[str, torch.Tensor]:
-        """name -> buffer of what the method keeps beside its parameters."""
+        """name -> buffer that the method keeps beside its parameters."""
         return {name: self.get_buffer(f"state_{name}") for name in self.state_names}
 
     @torch.no_grad()
     def begin_step(self) -> None:
-        """Brings what the method keeps up to date; called before the forward of every training step."""
+        """Updates the method's buffers; called before the forward pass of every training step."""
         if self.state_names:
             self.method.update(self.method_state(), list(self.logits))
 
     @torch.no_grad()
     def gates(self, layer: int) -> torch.Tensor:
-        """(width,) uint8: the gates of a layer as it is deployed."""
+        """(width,) uint8: a layer's gates in the discrete network."""
         return self.method.gates(self.logits[layer].detach())
 
     def _layer(self, x: torch.Tensor, layer: int, draw: Draw) -> torch.Tensor:
@@ -160,7 +159,7 @@ class LogicNetwork(nn.Module):
         if self.choices and draw.mode != "discrete":
             a, b = mixed(x, self.get_buffer(f"candidates_{layer}"), self.choices[layer], draw.hard)
         else:
-            # Kernels may have moved the logits to a GPU; they leave the wiring where it was.
+            # Kernels may have moved the logits to a GPU, but not the wiring.
             a, b = (x.index_select(0, wire) for wire in self.wiring(layer).to(x.device))
         if draw.mode != "discrete" and not method.on_cells(self.estimator):
             return method.outputs(parameters, a, b, draw)

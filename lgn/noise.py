@@ -1,8 +1,7 @@
-"""Noise on the gate logits: uniform numbers from a counter, and the four distributions made of them.
+"""Noise on the gate logits: uniform numbers from a counter, and four distributions computed from them.
 
-A number depends on (seed, step, layer, neuron, gate) alone, so every backend, thread count and order of evaluation
-draws the same noise. All distributions have Gumbel(0, 1)'s variance, pi^2 / 6, so that they differ in shape and not in
-size.
+A number depends only on (seed, step, layer, neuron, gate). So every backend, thread count and order of evaluation
+draws the same noise. All distributions have Gumbel(0, 1)'s variance, pi^2 / 6: they differ in shape, not in size.
 """
 
 import math
@@ -18,9 +17,9 @@ def uniforms(
 ) -> torch.Tensor:
     """(width, 16) float32 in (0, 1), symmetric about 1/2: odd multiples of 2^-24, all exact in float32.
 
-    key: that of a layer; or of several layers that follow each other, which share the rows equally.
+    key: of one layer, or a list of keys of several layers, which divide the rows equally.
     32-bit arithmetic in int64: torch has no wrapping uint32 multiplication. The second key enters between the
-    multiplications; without it the numbers of another step would be these ones shifted.
+    multiplications; without it another step would draw the same numbers, shifted.
     """
     keys = torch.tensor(key, device=device).view(-1, 2)
     x = torch.arange(width // len(keys) * GATES, dtype=torch.int64, device=device)
@@ -54,4 +53,4 @@ def uniform(u: torch.Tensor) -> torch.Tensor:
 
 
 NOISES = {"gumbel": gumbel, "gaussian": gaussian, "logistic": logistic, "uniform": uniform}
-"""Every noise a run may name beside "none": a function of uniforms (width, 16) to noise of that shape."""
+"""Noises by name, without "none": functions from uniforms (width, 16) to noise of that shape."""

@@ -1,4 +1,4 @@
-"""From a run's settings to what trains it: its data and thresholds, its network, its engine."""
+"""Builds from a run's settings its data and thresholds, its network and its engine."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from lgn.run import Execution, Run
 
 
 def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
-    """The backend and device that train a run. Raises LgnError where they cannot."""
+    """The backend and device that train a run. Raises LgnError if they cannot."""
     if execution.snapshots and run.candidates > 1:
         raise LgnError(
             f"snapshots: {execution.snapshots} of a run with candidates, whose wiring changes; allowed: 0"
@@ -26,7 +26,7 @@ def backend_of(run: Run, execution: Execution) -> tuple[str, str]:
 
 
 def read_data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
-    """A run's data set and thresholds (count, pixels) uint8; of a table its bits, with one threshold of 0 each."""
+    """A run's data set and thresholds (count, pixels) uint8. A table is returned as bits, with thresholds of 0."""
     dataset = load(run.dataset, run.validation_share, data_dir, run.file_sha256)
     info, placement = dataset_info(run.dataset), run.threshold_placement
     if not info.bits:
@@ -39,7 +39,7 @@ def read_data(run: Run, data_dir: Path) -> tuple[Dataset, np.ndarray]:
 
 
 def build_network(run: Run, inputs: int) -> LogicNetwork:
-    """The run's network as it is before training."""
+    """The run's network before training."""
     return LogicNetwork(
         inputs=inputs,
         classes=dataset_info(run.dataset).classes,
@@ -56,13 +56,13 @@ def build_network(run: Run, inputs: int) -> LogicNetwork:
 
 
 def engine_of(run: Run, network: LogicNetwork, encoder: np.ndarray, execution: Execution) -> Engine:
-    """The engine that trains and evaluates the run's network. Raises LgnError as make_engine does."""
+    """The engine that trains and evaluates the run's network. Raises LgnError as make_engine."""
     backend, device, threads = execution.backend, execution.device, execution.threads
     return make_engine(network, encoder, run.optimizer_settings, backend, device, threads)
 
 
 def warm_up(run: Run, execution: Execution) -> None:
-    """Steps a tiny network of the same method, so that compilation falls outside every clock."""
+    """Trains a tiny network of the same method for two steps, so that no clock includes compilation."""
     tiny = run.model_copy(update={"dataset": "digits", "depth": 2, "width": 40, "wiring": "random"})
     encoder = np.full((2, DATASETS["digits"].pixels), 8, dtype=np.uint8)
     engine = engine_of(tiny, build_network(tiny, inputs=encoder.size), encoder, execution)

@@ -1,6 +1,6 @@
-"""All randomness of a run: named seed streams, the order of its images, and the keys of its noise.
+"""All randomness of a run: named seed streams, the order of the images, and the keys of the noise.
 
-Nothing here has a state: a resumed run, another backend and another number of threads draw the same numbers.
+Nothing here has state: a resumed run, another backend and another number of threads draw the same numbers.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ MIX_1, MIX_2 = 0x21F0AAAD, 0xD35A2D97
 def stream_seed(seed: int, stream: str) -> int:
     """64-bit seed of one named stream of a run. Raises KeyError for a name not in STREAMS.
 
-    Streams are independent: two methods at equal seed share wiring, initial logits and batches (they pair), whatever
-    either draws.
+    Streams are independent. So two methods at equal seed share wiring, initial logits and batches, and can be compared
+    pairwise.
     """
     if stream not in STREAMS:
         raise KeyError(stream)
@@ -27,9 +27,9 @@ def stream_seed(seed: int, stream: str) -> int:
 
 
 class Batches:
-    """Indices of batch i of the training images as a function of (seed, i) alone.
+    """Indices of batch i of the training images: a function of (seed, i) only.
 
-    Shuffled epochs follow each other without a gap, so no image is dropped and every batch is full.
+    Batches cross the border between shuffled epochs, so no image is dropped and every batch is full.
     """
 
     def __init__(self, images: int, batch_size: int, seed: int):
@@ -38,7 +38,7 @@ class Batches:
         self._epochs: dict[int, np.ndarray] = {}
 
     def __getitem__(self, iteration: int) -> np.ndarray:
-        """(batch_size,) int64 indices of the batch of one iteration."""
+        """(batch_size,) int64 indices of one iteration's batch."""
         start = iteration * self.batch_size
         first, last = start // self.images, (start + self.batch_size - 1) // self.images
         offset = start - first * self.images
@@ -50,13 +50,13 @@ class Batches:
     def _epoch(self, epoch: int) -> np.ndarray:
         if epoch not in self._epochs:
             order = np.random.default_rng([self.seed, epoch]).permutation(self.images)
-            # Only neighbours of the current epoch can be asked for again.
+            # Only the current epoch and its neighbours can be needed again.
             self._epochs = {e: p for e, p in self._epochs.items() if e >= epoch - 1} | {epoch: order}
         return self._epochs[epoch]
 
 
 def layer_key(seed: int, step: int, layer: int) -> tuple[int, int]:
-    """Two 32-bit keys of the noise of one layer at one step. seed: a stream's."""
+    """Two 32-bit keys for the noise of one layer at one step. seed: of a stream."""
     key = _splitmix64(_splitmix64(_splitmix64(seed) + step) + layer)
     return key & MASK32, key >> 32
 

@@ -1,9 +1,9 @@
-"""What a run leaves on disk: a checkpoint while it trains, and its record when it has.
+"""Files of a run: a checkpoint while it trains, and its record when it has ended.
 
-checkpoint.safetensors has everything that a continuation needs, in one file with one digest, so that its parts cannot
-disagree. A record is history.csv, gates.npz, weights.safetensors, where snapshots were asked for
-snapshots.safetensors with the logits of earlier iterations, and, last, run.json with the digests of the others: a
-record that has run.json is whole. Nothing is a pickle.
+checkpoint.safetensors holds everything that a continuation needs, in one file with one digest. A record is
+history.csv, gates.npz, weights.safetensors, on request snapshots.safetensors with logits of earlier iterations, and
+run.json with the other files' digests. run.json is written last: a record that has run.json is complete. No file is a
+pickle.
 """
 
 import csv
@@ -38,13 +38,13 @@ def write_checkpoint(
 
 
 def read_checkpoint(directory: Path, name: str = CHECKPOINT) -> tuple[dict, dict[str, torch.Tensor]] | None:
-    """(state, tensors) of an interrupted run; None without one. Raises LgnError where one bit is not as written."""
+    """(state, tensors) of an interrupted run; None without a checkpoint. Raises LgnError if any bit has changed."""
     path = directory / name
     if not path.exists():
         return None
     tensors, metadata = _read_tensors(path, ANEW)
     if STATE not in tensors or metadata.get(DIGEST) != _digest(tensors):
-        raise LgnError(f"{path}: is damaged, its digest is not that of its content; {ANEW}")
+        raise LgnError(f"{path}: is damaged, its digest does not match its content; {ANEW}")
     return json.loads(tensors.pop(STATE).numpy().tobytes()), tensors
 
 
@@ -56,10 +56,10 @@ def write_record(
     weights: dict[str, torch.Tensor],
     snapshots: dict[int, torch.Tensor],
 ) -> None:
-    """Writes a finished run and removes its checkpoint. gates: arrays of gates.npz; weights: the network's state.
+    """Writes a finished run and removes its checkpoint. gates: arrays of gates.npz; weights: the network's state_dict.
 
     snapshots: iteration -> logits (depth, width, 16) float32. run.json is `record` and the digests of the other files.
-    Raises LgnError where a file cannot be written.
+    Raises LgnError if a file cannot be written.
     """
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **gates)
@@ -78,7 +78,7 @@ def write_record(
 
 
 def read_run(directory: Path) -> dict:
-    """run.json of a finished run. Raises LgnError naming the file where it is missing or not a record."""
+    """run.json of a finished run. Raises LgnError naming the file if it is missing or not a record."""
     path = Path(directory) / "run.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -90,12 +90,12 @@ def read_run(directory: Path) -> dict:
 
 
 def read_weights(directory: Path) -> dict[str, torch.Tensor]:
-    """The network's state of a finished run. Raises LgnError naming the file where it is not what run.json says."""
+    """A finished run's state_dict. Raises LgnError naming the file if its digest is not the one in run.json."""
     return _checked_tensors(Path(directory) / "weights.safetensors")
 
 
 def read_snapshots(directory: Path) -> dict[int, torch.Tensor]:
-    """iteration -> logits (depth, width, 16) float32 that a run stored before its end, in order; often none.
+    """Snapshots, iteration -> logits (depth, width, 16) float32, in order; empty if the run stored none.
 
     Raises LgnError as read_weights does.
     """
@@ -106,7 +106,7 @@ def read_snapshots(directory: Path) -> dict[int, torch.Tensor]:
 
 
 def _read_tensors(path: Path, advice: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file. Raises LgnError, ending in the advice, where it cannot be read."""
+    """Tensors and metadata of a safetensors file. Raises LgnError, which ends in the advice, if it cannot be read."""
     try:
         with safe_open(str(path), framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
@@ -116,7 +116,7 @@ def _read_tensors(path: Path, advice: str) -> tuple[dict[str, torch.Tensor], dic
 
 
 def _contiguous(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors as safetensors takes them: on the CPU, each in memory of its own."""
+    """The tensors as safetensors needs them: on the CPU, each contiguous."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
@@ -146,7 +146,7 @@ def _csv(rows: list[dict[str, float]]) -> bytes:
 
 
 def _cell(value: float) -> str:
-    """Seven significant digits, enough for shares and seconds; integers whole; nothing for NaN."""
+    """A cell of the CSV file: seven significant digits, integers in full, empty for NaN."""
     if isinstance(value, int | np.integer):
         return str(value)
     return "" if math.isnan(value) else f"{value:.7g}"

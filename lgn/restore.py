@@ -1,4 +1,4 @@
-"""A record back in memory: the trained network with what it is measured on."""
+"""Loads a record: the trained network and the data that it is measured on."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from lgn.run import Execution, Run, parse_run
 
 
 class Trained(NamedTuple):
-    """What a record's weights are measured with: the run, its network, splits (evaluation_splits), thresholds."""
+    """A trained run: settings, network, splits (see evaluation_splits), thresholds."""
 
     run: Run
     network: LogicNetwork
@@ -23,9 +23,9 @@ class Trained(NamedTuple):
 
 
 def restore(directory: Path, data_dir: Path) -> Trained:
-    """The network of a record as it was when training ended, its temperature too.
+    """A record's network at the end of training, with its temperature.
 
-    Raises LgnError where record and data do not belong.
+    Raises LgnError if the data are not the record's.
     """
     record = read_run(directory)
     run = parse_run(record["settings"], str(directory / "run.json"))
@@ -43,7 +43,7 @@ def restore(directory: Path, data_dir: Path) -> Trained:
 def evaluate_record(
     directory: Path, data_dir: Path, execution: Execution = Execution()
 ) -> dict[str, tuple[float | None, float]]:
-    """Accuracies and gaps of a record's stored weights: column -> (as recorded, as measured now)."""
+    """Accuracies and gaps of a record's stored weights: column -> (recorded value, value measured now)."""
     run, network, splits, encoder = restore(directory, data_dir)
     columns = accuracy_columns(engine_of(run, network, encoder, execution), run.estimator, splits)
     recorded = read_run(directory)["final"]

@@ -1,4 +1,4 @@
-"""The typed model of a run: everything that decides its outcome is a field of Run and nothing else is."""
+"""The typed model of a run. Its fields are exactly what determines the outcome."""
 
 import hashlib
 import json
@@ -26,54 +26,54 @@ from lgn.settings import validated, whole_values
 
 
 class Run(BaseModel):
-    """One training: a point of the design. A default is part of a run's meaning: changing one changes results."""
+    """One training. Defaults are part of a run's meaning: changing one changes results."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     dataset: str = Field(
-        description="data set to train on, or the path of a file of one's own (docs/data.md)",
+        description="data set to train on, or the path of your own file (docs/data.md)",
         json_schema_extra={"examples": [*DATASETS, "path of a .npz or .csv file"]},
     )
-    thresholds: int = Field(ge=1, le=255, description="thermometer bits a channel value")
+    thresholds: int = Field(ge=1, le=255, description="thermometer bits per channel value")
     threshold_placement: Literal["uniform", "quantile"] = Field(
         "uniform",
         description="equally spaced over the value range, or at quantiles of the training images' positive values",
     )
     validation_share: float = Field(
-        0.1, ge=0, le=0.5, description="share of the training images held out, the same ones for every seed"
+        0.1, ge=0, le=0.5, description="share of the training images for validation, the same for every seed"
     )
     depth: int = Field(ge=1, le=1000, description="number of layers")
-    width: int = Field(ge=2, le=2**27, description="neurons a layer; a multiple of the number of classes")
+    width: int = Field(ge=2, le=2**27, description="neurons per layer; a multiple of the number of classes")
     wiring: Literal["random", "unique"] = Field(
         "random",
-        description="who reads whom: every input about equally often, or no pair twice and near pairs first",
+        description="random: every input read about equally often; unique: no pair of inputs twice, near pairs first",
     )
     candidates: int = Field(
         1,
         ge=1,
         le=128,
-        description="random ones of which training chooses each input of a neuron; 1: wiring is fixed",
+        description="random inputs among which training chooses each input of a neuron; 1: wiring is fixed",
     )
     init: Literal["gaussian", "residual"] = Field(
         "gaussian",
-        description="initial logits: normal, or normal plus init_bias on the gate that passes its first input on",
+        description="initial logits: normal, or normal plus init_bias on the pass-through gate `a`",
     )
     init_scale: float = Field(1.0, ge=0, le=1000, description="standard deviation of the initial logits")
     init_bias: float = Field(
-        0.0, ge=0, le=1000, description="what init 'residual' adds to the pass-through gate's logit"
+        0.0, ge=0, le=1000, description="init 'residual' adds this to the pass-through gate's logit"
     )
     parametrization: str = Field(
         "softmax",
-        description="what a neuron's parameters are: the name of a method's file (docs/methods.md)",
+        description="how parameters define a neuron: the name of a method's file (docs/methods.md)",
         json_schema_extra={"examples": ["softmax", "name of a file in lgn/methods"]},
     )
     options: str = Field(
         "",
-        description="the parametrization's own settings, a mapping; those at their defaults are left out",
+        description="the parametrization's own settings, a mapping; defaults may be left out",
         json_schema_extra={"examples": ["mapping, see below"]},
     )
     noise: str = Field(
-        description="noise on the logits in training, all of variance pi^2/6",
+        description="noise on the logits in training; every kind has variance pi^2/6",
         json_schema_extra={"examples": [*NOISE_NAMES]},
     )
     temperature: float = Field(gt=0, le=1000, description="temperature of the softmax over the gates (tau)")
@@ -84,7 +84,7 @@ class Run(BaseModel):
         description="temperature at the last iteration, reached geometrically; null: constant",
     )
     straight_through: bool = Field(
-        description="forward with the argmax gate, gradient of the soft weights (on) or soft weights in both (off)"
+        description="on: forward with the argmax gate, gradient of the soft weights; off: soft weights in both"
     )
     grad_factor: float = Field(
         1.0, gt=0, le=1000, description="factor on the gradient to each layer's inputs (difflogic's)"
@@ -94,61 +94,63 @@ class Run(BaseModel):
     )
     optimizer: str = Field(
         "adam",
-        description="Adam with torch's betas, the same with epsilon inside the root or by atan2 without one, plain "
-        "descent, or one of torch.optim",
+        description="Adam with torch's betas, Adam with epsilon inside the root, Adam by atan2 without epsilon, SGD, "
+        "or a class of torch.optim",
         json_schema_extra={"examples": [*OWN_OPTIMIZERS, "a class of torch.optim such as AdamW"]},
     )
     optimizer_options: str = Field(
         "",
-        description="further arguments of an optimizer of torch.optim, a mapping such as {weight_decay: 0.002}",
+        description="further arguments of a torch.optim optimizer, a mapping such as {weight_decay: 0.002}",
         json_schema_extra={"examples": ["mapping"]},
     )
     epsilon: float = Field(
         1e-8,
         gt=0,
         le=1,
-        description="Adam's epsilon, below which a gradient's size shortens its step (1e-8: torch's)",
+        description="Adam's epsilon: gradients smaller than this get shorter steps (1e-8: torch's default)",
     )
     loss_scale: float = Field(
         1.0,
         ge=1e-12,
         le=1e12,
-        description="factor on the loss that is differentiated, not on the one recorded",
+        description="factor on the loss before differentiation; the recorded loss is without it",
     )
     learning_rate: float = Field(0.01, gt=0, le=1e6, description="learning rate of the optimizer")
-    batch_size: int = Field(128, ge=1, le=2**20, description="images a training step")
+    batch_size: int = Field(128, ge=1, le=2**20, description="images per training step")
     training_labels: Literal["given", "shuffled", "redrawn"] = Field(
         "given",
-        description="those of the data; as controls: dealt anew among the images once, or drawn at every step",
+        description="the data's labels; as controls: permuted among the images once, or drawn anew at every step",
     )
     iterations: int = Field(ge=1, le=10**9, description="training steps, at most")
     time_budget_seconds: float | None = Field(
         None, gt=0, description="training seconds after which the run ends early, or null"
     )
     evaluations: int = Field(
-        80, ge=2, le=10**5, description="rows of history aimed at: half evenly, half logarithmically spaced"
+        80, ge=2, le=10**5, description="most rows of history: half evenly, half logarithmically spaced"
     )
     train_evaluation_images: int = Field(
-        10_000, ge=1, description="training images, at most, that train accuracy is measured on"
+        10_000, ge=1, description="most training images that train accuracy is measured on"
     )
     test_evaluation_images: int | None = Field(
         None,
         ge=1,
-        description="test images, at most, that rows of history before the last measure; null: all",
+        description="most test images for rows of history before the last row; null: all",
     )
     seed: int = Field(
-        ge=0, lt=2**63, description="decides wiring, logits, noise and data order through separate streams"
+        ge=0,
+        lt=2**63,
+        description="seeds wiring, logits, noise and data order, each through a separate stream",
     )
     file_sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
-        description="of one's own file, which must have it; null: that of the file as it is now",
+        description="sha256 that your own data file must have; null: that of the file now",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _of_now(cls, settings: Any):
-        """A file of one's own as it is now is part of what the run is."""
+        """Adds the sha256 of the user's own data file: its content is part of the run."""
         if not isinstance(settings, dict):
             return settings
         settings = whole_values(without_retired(settings))
@@ -182,7 +184,7 @@ class Run(BaseModel):
     def _fits(self):
         if self.file_sha256 is not None and not is_own(self.dataset):
             raise ValueError(f"file_sha256: is given with {self.dataset}; allowed: with a .npz or .csv file")
-        # A record is as good as ever where the file of its data is not, or is another by now.
+        # A record stays valid if its data file has gone or has changed.
         if info := info_if_there(self.dataset, self.file_sha256):
             require_data(self, info)
         if self.candidates > 1 and self.wiring != "random":
@@ -211,7 +213,7 @@ class Run(BaseModel):
         )  # fmt: skip
 
     def estimator_at(self, iteration: int) -> Estimator:
-        """At an iteration: temperature is constant, or moves in a constant ratio a step to final_temperature."""
+        """The estimator at an iteration: its temperature is constant, or moves geometrically to final_temperature."""
         if self.final_temperature is None:
             return self.estimator
         share = min(1.0, iteration / self.iterations)
@@ -226,10 +228,10 @@ class Run(BaseModel):
 
     @property
     def hash(self) -> str:
-        """Ten hex digits of everything that decides the outcome.
+        """Ten hex digits over everything that determines the outcome.
 
-        Fields at their default are left out, so that a field added later does not rename the runs there are. Of a file
-        of one's own name and digest count, not the folder.
+        Fields at their defaults are left out, so that a field added later does not rename existing runs. For a user's
+        own file, name and digest count, not the folder.
         """
         stated = self.model_dump(exclude_defaults=True)
         if is_own(self.dataset):
@@ -238,12 +240,12 @@ class Run(BaseModel):
 
     @property
     def dataset_label(self) -> str:
-        """The data set in names of runs and files."""
+        """The data set's name in run ids and file names."""
         return own_label(self.dataset, self.file_sha256) if is_own(self.dataset) else self.dataset
 
     @property
     def labels(self) -> dict[str, str]:
-        """The readable parts of the run's id, in order."""
+        """The readable parts of the run id, in order."""
         shown = {
             "dataset": self.dataset_label,
             "method": self.method,

@@ -1,6 +1,6 @@
-"""What a run may say of its method, optimizer and data: names that are there, settings that they look at.
+"""Checks a run's method, optimizer and data: the names must exist, and every setting must have an effect.
 
-torch is imported only for those that are not the softmax and its optimizers.
+torch is imported only for methods and optimizers that need it.
 """
 
 import contextlib
@@ -16,21 +16,20 @@ from lgn.methods import NOISE_NAMES, noises, parametrizations
 from lgn.settings import one_line
 
 OWN_OPTIMIZERS = ("adam", "adam_inside", "adam_atan2", "sgd")
-"""Those that are not named as torch names them."""
+"""Optimizers of this suite; the others have the names of torch's classes."""
 
 _DEFAULTS = {
     "noise": "none", "straight_through": False, "temperature": 1.0, "final_temperature": None, "init": "gaussian",
     "init_scale": 1.0, "init_bias": 0.0,
 }  # fmt: skip
-"""Settings that a method may look at or not, and what they are where it does not."""
-
+"""Settings that not every method uses, and their value for a method that does not use them."""
 
 RETIRED = {"gradient_dtype": "float32"}
-"""Settings of earlier versions' records and presets -> the value that training still has."""
+"""Settings of earlier versions' records and presets -> the only value that is still trained."""
 
 
 def without_retired(settings: dict[str, Any]) -> dict[str, Any]:
-    """A run's settings but for those that are gone. Raises ValueError where one of them had another value."""
+    """A run's settings without retired ones. Raises ValueError if one of those has another value."""
     for key, only in RETIRED.items():
         if settings.get(key, only) != only:
             raise ValueError(f"{key}: {settings[key]!r} is of an earlier version; allowed: {only!r}")
@@ -38,7 +37,7 @@ def without_retired(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def options_text(key: str, options: Any) -> str:
-    """A mapping as JSON text, none as ""; text stands for the mapping it is of. Raises ValueError for anything else."""
+    """A mapping, or its JSON text, as JSON text; an empty one as "". Raises ValueError for anything else."""
     if isinstance(options, str):
         with contextlib.suppress(ValueError):
             options = json.loads(options or "{}")
@@ -51,9 +50,9 @@ def options_text(key: str, options: Any) -> str:
 
 
 def require_method(run) -> None:
-    """Raises ValueError or LgnError where a run's method is not there or does not look at what the run states.
+    """Raises ValueError or LgnError if a run's method does not exist or does not use a setting that the run states.
 
-    Leaves out of run.options those at their defaults, so that the hash does not hang on who wrote them down.
+    Removes options at their defaults from run.options, so that stating them does not change the hash.
     """
     if run.noise not in NOISE_NAMES and run.noise not in noises():
         raise ValueError(f"noise: {run.noise!r} is not allowed; allowed: {_listed('none', *noises())}")
@@ -79,7 +78,7 @@ def require_method(run) -> None:
 
 
 def require_optimizer(run) -> None:
-    """Raises ValueError where a run's optimizer is not there, or does not take its options or its epsilon."""
+    """Raises ValueError if a run's optimizer does not exist, or does not accept its options or epsilon."""
     name, options = run.optimizer, run.optimizer_options
     if name not in OWN_OPTIMIZERS:
         from lgn.kernels.optimizers import optimizer_names, require_arguments
@@ -95,7 +94,7 @@ def require_optimizer(run) -> None:
 
 
 def require_data(run, info: DatasetInfo) -> None:
-    """Raises ValueError where a run does not fit its data set."""
+    """Raises ValueError if a run does not fit its data set."""
     inputs = info.inputs(run.thresholds)
     most = info.max_value if info.thermometers else 1
     if run.thresholds > most:

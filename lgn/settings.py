@@ -1,4 +1,4 @@
-"""Settings as people write them, in YAML or as key=value, to a typed model; what is wrong is named in one line."""
+"""Reads settings from YAML or key=value into a typed model. An error is one line: key, value and what is allowed."""
 
 import re
 from fractions import Fraction
@@ -11,7 +11,7 @@ from lgn.errors import LgnError
 
 
 def validated(model: type[BaseModel], data: dict[str, Any], where: str) -> Any:
-    """The model of the data. Raises LgnError naming `where`, the key, its value and what is allowed."""
+    """The data as a model. Raises LgnError naming `where`, the key, its value and what is allowed."""
     try:
         return model.model_validate(data)
     except LgnError as error:
@@ -21,7 +21,7 @@ def validated(model: type[BaseModel], data: dict[str, Any], where: str) -> Any:
 
 
 def one_line(model: type[BaseModel], errors: ValidationError) -> str:
-    """The first of pydantic's errors, in a line."""
+    """The first of pydantic's errors, in one line."""
     error = errors.errors()[0]
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
@@ -35,7 +35,7 @@ def one_line(model: type[BaseModel], errors: ValidationError) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: tuple) -> list[str]:
-    """The keys allowed where an unknown one stood."""
+    """The keys that are allowed at the place of an unknown key."""
     for part in location[:-1]:
         field = model.model_fields.get(part)
         inner = (field.annotation, *get_args(field.annotation)) if field else ()
@@ -50,7 +50,7 @@ _RANGE = re.compile(r"(\d{1,9})-(\d{1,9})")
 
 
 def whole(key: str, value: object) -> object:
-    """The integer that a text such as 1e5 or 2.5e3 is exactly; else the value itself. Raises ValueError for a range."""
+    """The exact integer of a text such as 1e5 or 2.5e3; other values unchanged. Raises ValueError for a range."""
     if not isinstance(value, str):
         return value
     if ends := _RANGE.fullmatch(value):
@@ -62,7 +62,7 @@ def whole(key: str, value: object) -> object:
 
 
 def whole_values(settings: dict[str, Any]) -> dict[str, Any]:
-    """`whole` of each value of a mapping."""
+    """Applies `whole` to each value of a mapping."""
     return {key: whole(key, value) for key, value in settings.items()}
 
 
@@ -72,7 +72,7 @@ def _listed(first: int, last: int) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in one mapping, of which YAML's readers take the last."""
+    """Refuses a key that occurs twice in one mapping; YAML readers would use the last one."""
 
     def compose_mapping_node(self, anchor):
         node = super().compose_mapping_node(anchor)
@@ -90,9 +90,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def parse_yaml(text: str) -> Any:
-    """The value that YAML text of plain data stands for.
+    """The value of YAML text of plain data.
 
-    Raises ValueError where there is none, LgnError naming key and line where a key stands twice.
+    Raises ValueError for invalid text, and LgnError naming key and line if a key occurs twice.
     """
     try:
         return _Loader(text).get_single_data()
@@ -101,7 +101,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
-    """key=value strings to a mapping, values as in YAML. Raises LgnError where `=` is missing or a key stands twice."""
+    """A mapping from key=value strings, with YAML values. Raises LgnError if `=` is missing or a key occurs twice."""
     settings = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")

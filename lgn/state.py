@@ -1,4 +1,4 @@
-"""Where a training stands: its clocks, and all that a checkpoint holds."""
+"""The state of a training: its clocks, and everything that a checkpoint stores."""
 
 import math
 import time
@@ -13,16 +13,16 @@ from lgn.kernels import Engine
 from lgn.records import ANEW, CHECKPOINT, read_checkpoint, write_checkpoint
 
 CHECKPOINT_SECONDS, CHECKPOINT_SHARE = 30.0, 0.01
-"""At least so long between checkpoints, and so long that writing them takes no more than that share of the time."""
+"""The shortest time between checkpoints, and the largest share of the time that writing them may take."""
 
 SNAPSHOT = "snapshot_"
-"""Begins the name of a snapshot's tensor in a checkpoint; the iteration ends it."""
+"""Prefix of a snapshot's tensor in a checkpoint; the iteration follows."""
 
 
 class Clock:
-    """Seconds of training, without evaluations and waiting for other runs, and of everything.
+    """Training seconds, without evaluations and waits for batched seeds, and elapsed seconds of everything.
 
-    Both go on from those of a checkpoint. No change of the date moves them.
+    Both continue from a checkpoint's values. The clock is monotonic.
     """
 
     def __init__(self, engine: Engine):
@@ -31,15 +31,15 @@ class Clock:
         self.checkpoint_due = self.started + CHECKPOINT_SECONDS
 
     def start(self) -> None:
-        """Training goes on from now."""
+        """Training continues from now."""
         self._zero = self._now() - self.training_seconds
 
     def tick(self) -> None:
-        """Training has gone on until now."""
+        """Counts the training until now."""
         self.training_seconds = self._now() - self._zero
 
     def _now(self) -> float:
-        return time.perf_counter() - self.engine.waited
+        return time.perf_counter() - self.engine.barrier_seconds
 
     def elapsed(self) -> float:
         return self.elapsed_before + time.perf_counter() - self.started
@@ -48,18 +48,18 @@ class Clock:
         return time.perf_counter() > self.checkpoint_due
 
     def checkpoint_took(self, begun: float) -> None:
-        """A checkpoint was begun then and is written now."""
+        """A checkpoint was begun at `begun` and is written now."""
         now = time.perf_counter()
         self.checkpoint_due = now + max(CHECKPOINT_SECONDS, (now - begun) / CHECKPOINT_SHARE)
 
 
 @dataclass
 class State:
-    """All that the next iteration depends on; noise and order of the images are functions of the iteration.
+    """Everything that the next iteration depends on. Noise and image order are functions of the iteration.
 
-    gates: (depth, width) uint8 of the last row of history, which has one of each iteration evaluated. snapshots:
-    iteration -> logits (depth, width, 16) float32. continued_from: shorter runs that this one goes on from, and where
-    they ended. fingerprint: what a checkpoint must agree with.
+    gates: (depth, width) uint8 at the last row of history. snapshots: iteration -> logits (depth, width, 16) float32.
+    history: one row per evaluated iteration. continued_from: shorter runs that this run continues, and where they
+    ended. fingerprint: must equal a checkpoint's.
     """
 
     engine: Engine
@@ -81,14 +81,14 @@ class State:
         return self.history[-1]["iteration"] if self.history else -1
 
     def mean_loss(self) -> float:
-        """Of the steps since the last call, NaN without any."""
+        """Mean loss of the steps since the last call; NaN if there were none."""
         self._take_losses()
         mean = self.loss_sum / self.loss_count if self.loss_count else math.nan
         self.loss_sum, self.loss_count = 0.0, 0
         return mean
 
     def resume(self) -> None:
-        """Takes over the checkpoint in the run's directory, if there is one. Raises LgnError for another run's."""
+        """Loads the checkpoint in the run's directory, if there is one. Raises LgnError if another run made it."""
         found = read_checkpoint(self.directory)
         if found is None:
             return
@@ -111,7 +111,7 @@ class State:
         self.engine.load_optimizer_state(optimizer)
 
     def checkpoint(self) -> None:
-        """Stores the state for the same call to go on from."""
+        """Stores the state, so that the same call can continue from it."""
         begun = time.perf_counter()
         self.store(CHECKPOINT)
         self.clock.checkpoint_took(begun)

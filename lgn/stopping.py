@@ -1,4 +1,4 @@
-"""Trainings that are asked to end."""
+"""Graceful shutdown: a signal asks a training to write its checkpoint and exit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,9 +6,9 @@ from types import FrameType
 
 
 class Stopped(BaseException):
-    """A training was asked to end and did. signal: the number of what asked.
+    """A training was asked to end and did. signal: the signal's number.
 
-    No Exception, as KeyboardInterrupt is none: a signal may come while Numba compiles, which catches those.
+    Not an Exception, like KeyboardInterrupt: Numba catches Exceptions while it compiles.
     """
 
     def __init__(self, message: str, signal: int):
@@ -17,9 +17,9 @@ class Stopped(BaseException):
 
 
 class StopRequest:
-    """Whether this process was asked to end, and by which signal.
+    """Whether a signal has asked this process to end, and which.
 
-    While nobody watches the request, there is nothing to store and the signal ends the process at once.
+    While no training watches the request, there is nothing to store, and the signal ends the process at once.
     """
 
     def __init__(self):
@@ -30,7 +30,7 @@ class StopRequest:
         return self.signal is not None
 
     def ask(self, number: int, frame: FrameType | None = None) -> None:
-        """The handler of a signal. One that comes a second time does not wait."""
+        """Signal handler. A second signal ends the process at once."""
         again = self.signal is not None
         self.signal = number
         if again or not self.watchers:
@@ -38,7 +38,7 @@ class StopRequest:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """For the time that someone looks at the request at least every few seconds."""
+        """Context in which a training checks the request at least every few seconds."""
         watcher = object()
         self.watchers.append(watcher)
         try:

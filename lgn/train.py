@@ -1,4 +1,4 @@
-"""One run from start, or from its checkpoint, to its record."""
+"""Trains one run, from its start or its checkpoint, and writes its record."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import torch
 
 from lgn import HISTORY_VERSION, RECORD_VERSION, TRAINING_SEMANTICS, metrics
 from lgn.data import Dataset
-from lgn.data.splits import batch_labels, told_labels
+from lgn.data.splits import batch_labels, training_labels
 from lgn.evaluate import accuracy_columns, entropies_and_gates, evaluation_splits
 from lgn.files import make_folder, only_process
 from lgn.kernels import Engine
@@ -24,14 +24,14 @@ from lgn.state import State
 from lgn.stopping import Stopped, StopRequest
 
 Progress = Callable[[int, dict[str, float] | None], None]
-"""Called with the iteration reached, and with the history row where one was just made."""
+"""Called with the current iteration, and with the history row if one was just made."""
 
 SHOWN_SECONDS = 0.5
-"""Between two calls of Progress, at least, and between two looks at whether a checkpoint is due."""
+"""The shortest time between two calls of Progress, and between two checks whether a checkpoint is due."""
 
 
 def silent(iteration: int, row: dict[str, float] | None) -> None:
-    """Progress that nobody watches."""
+    """A Progress that does nothing."""
 
 
 def train(
@@ -45,11 +45,11 @@ def train(
 ) -> dict:
     """Trains a run and writes its record into a directory; returns the content of run.json.
 
-    A checkpoint found there is resumed, and the result is that of an uninterrupted run but for the clocks. A record
-    found there is replaced; study.seeds.train_seeds refuses that. When `stop` asks, a checkpoint is written and Stopped
-    raised. keep: the name under which a checkpoint of the end stays, too. Raises LgnError for missing data, a device
-    that is not there, too little memory, a directory that cannot be written or is in use, a checkpoint that is damaged
-    or of another run.
+    Resumes a checkpoint if there is one; apart from the clocks the record is the same as without the interruption.
+    Replaces an old record; study.seeds.train_seeds refuses to. When `stop` asks, it writes a checkpoint and raises
+    Stopped. keep: also stores a checkpoint of the end under this name. Raises LgnError for missing data, a missing
+    device, too little memory, a directory that cannot be written or is in use, and a checkpoint that is damaged or of
+    another run.
     """
     torch.set_num_threads(execution.threads)
     backend, device = backend_of(run, execution)
@@ -89,7 +89,7 @@ def train_on(
             status = _train(state, run, dataset, execution.snapshots, progress or silent, stop)
             if keep:
                 state.store(keep)
-            # Asked to stop now, it is sooner done than stored.
+            # A stop request changes nothing now: finishing takes less time than writing a checkpoint.
             _write(state, run, status, dataset, encoder, execution, initial_entropies)
     return read_run(directory)
 
@@ -97,9 +97,12 @@ def train_on(
 def _train(
     state: State, run: Run, dataset: Dataset, snapshots: int, progress: Progress, stop: StopRequest
 ) -> str:
-    """Runs to the end; returns the record's status. Raises Stopped after a checkpoint where that was asked for."""
+    """Trains to the end; returns the record's status. On a stop request it stores a checkpoint and raises Stopped."""
     engine, network, clock = state.engine, state.engine.network, state.clock
-    images, labels = dataset.train.images, told_labels(dataset.train.labels, run.training_labels, run.seed)
+    images, labels = (
+        dataset.train.images,
+        training_labels(dataset.train.labels, run.training_labels, run.seed),
+    )
     batches = Batches(len(labels), run.batch_size, run.seed)
     splits = evaluation_splits(run, dataset)
     schedule = metrics.evaluation_schedule(run.iterations, run.evaluations)
@@ -118,10 +121,10 @@ def _train(
             shown = clock.training_seconds
             while iteration < target and clock.training_seconds < budget and not stop:
                 batch = batches[iteration]
-                told = batch_labels(labels[batch], run.training_labels, run.seed, iteration, network.classes)
+                given = batch_labels(labels[batch], run.training_labels, run.seed, iteration, network.classes)
                 if run.final_temperature is not None:
                     network.estimator = run.estimator_at(iteration)
-                engine.step(images[batch], told)
+                engine.step(images[batch], given)
                 iteration += 1
                 clock.tick()
                 if clock.training_seconds - shown > SHOWN_SECONDS:
@@ -134,7 +137,7 @@ def _train(
             leave_if_asked()
             if clock.checkpoint_is_due():
                 state.checkpoint()
-        # No step comes after the last row, whatever is left of the budget.
+        # No step follows the last row, even if some of the budget is left.
         in_budget = iteration == target and (target == run.iterations or clock.training_seconds < budget)
         row = _row(state, run, splits, target == run.iterations or not in_budget, leave_if_asked)
         state.history.append(row)
@@ -155,7 +158,7 @@ def _row(
     last: bool,
     leave_if_asked: Callable[[], None],
 ) -> dict[str, float]:
-    """A row of the history, measured outside the training clock; before the last, on fewer test images if so set."""
+    """A row of history, measured outside the training clock. Earlier rows may use fewer test images than the last."""
     engine, network = state.engine, state.engine.network
     iteration = int(network.iteration)
     if run.final_temperature is not None:
@@ -164,7 +167,7 @@ def _row(
         images, labels = splits["test"]
         count = run.test_evaluation_images
         splits = splits | {"test": (images[:count], labels[:count])}
-    # First, because it may leave: nothing of this evaluation is in a checkpoint then.
+    # First, because it may raise Stopped: the checkpoint then holds nothing of this evaluation.
     accuracies = accuracy_columns(engine, run.estimator, splits, leave_if_asked)
     entropies, gates = entropies_and_gates(network)
     changed = float((gates != state.gates).mean()) if state.history else math.nan
@@ -183,9 +186,10 @@ def _row(
 
 
 def _has_diverged(row: dict[str, float], network: LogicNetwork) -> bool:
-    """Straight-through activations are bits whatever the logits are: NaN logits show in themselves alone.
+    """Whether loss, parameters or gradients are not finite.
 
-    Where squares of gradients overflow, as at a large loss_scale, Adam's steps are 0 and nothing else shows.
+    Straight-through activations are bits even for NaN logits, so the loss does not show them. If squared gradients
+    overflow, as at a large loss_scale, Adam's steps are 0, and only gradient_rms shows it.
     """
     overflow = any(math.isinf(row[name]) for name in row if name.startswith("gradient_rms"))
     finite = all(bool(layer.detach().isfinite().all()) for layer in network.parameters())

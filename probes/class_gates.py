@@ -1,4 +1,4 @@
-"""Which gates are chosen by layer and class (paper, App. C; the exact weighting is our reading)."""
+"""Chosen gates by layer and class (paper, App. C; the exact weighting is our interpretation)."""
 
 import numpy as np
 
@@ -8,15 +8,14 @@ from lgn.network import LogicNetwork
 from probes.common import Row, Splits
 
 BLOCK_BYTES = 2**25
-"""Bits of a layer, a byte each, that are evaluated together."""
+"""Bytes of a layer's bits, one byte each, per block."""
 
 
 def run(network: LogicNetwork, splits: Splits, thresholds: np.ndarray, *, split: str) -> list[Row]:
-    """Rows layer (from 1), class, gate (its name), neurons, weight: 16 for each layer and class.
+    """Rows layer (from 1), class, gate (its name), neurons, weight: 16 rows per layer and class.
 
-    Classes are those with images in the split. A neuron counts for its argmax gate, with the share of the class's
-    images for which the discrete network makes it 1: weight is the sum over the layer's neurons of that gate, neurons
-    their number.
+    Only classes with images in the split. neurons: how many of the layer's neurons have this argmax gate. weight: sum
+    over these neurons of the share of the class's images for which the neuron is 1 in the discrete network.
     """
     pixels, labels = splits[split]
     gates = np.stack([network.gates(layer).long().cpu().numpy() for layer in range(network.depth)])
@@ -47,7 +46,7 @@ def firing_shares(
     NaN for a class without images.
     """
     wiring = [network.wiring(layer).cpu().numpy() for layer in range(network.depth)]
-    # By gate k, inputs a and b read bit 3 - 2a - b of k: the truth table, from the high bit down.
+    # Gate k gives bit 3 - 2a - b of k for inputs a and b: k is the truth table, high bit first.
     codes = gates.astype(np.uint8)[:, :, None]
     counts = np.zeros((network.depth, network.classes, network.width))
     size = max(1, BLOCK_BYTES // max(network.inputs, network.width))

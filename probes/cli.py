@@ -10,7 +10,7 @@ from lgn.settings import parse_settings
 
 
 def add_commands(commands) -> None:
-    """Adds it to the subparsers of `lgn`."""
+    """Adds this module's command to the subparsers of `lgn`."""
     probe = commands.add_parser(
         "probe", help="print measurements of a record's weights, or of a net before training, as CSV"
     )
@@ -22,14 +22,14 @@ def add_commands(commands) -> None:
         "of",
         nargs="+",
         metavar="record",
-        help="directory of a record, of two for a line; for gradient a record's or key=value ..., where method and "
-        "iterations need not be given",
+        help="directory of a record; two for line; for gradient a record or key=value ..., without method and "
+        "iterations",
     )
     probe.add_argument(
         "--like",
         nargs="+",
         metavar="key=value",
-        help="for gradient: another net (or record) of that depth; prints the epsilon that gives DLGN its ratios",
+        help="for gradient: a second net (or record) of the same depth; prints the epsilon that gives DLGN its ratios",
     )
     probe.add_argument("--output", type=given_path, help="write the CSV to this file")
     add_data_dir(probe)
@@ -66,7 +66,7 @@ def _record_rows(options) -> list[dict]:
 
 
 def _gradient_rows(options) -> list[dict]:
-    """The rows to print; says on standard error what they mean."""
+    """The rows to print; prints their meaning on standard error."""
     from probes import gradient
 
     run, data_dir = _net(options.of), data_dir_of(options)
@@ -81,7 +81,7 @@ def _gradient_rows(options) -> list[dict]:
 
 
 def _net(given: list[str]):
-    """The run that settings, or the directory of a record, stand for."""
+    """The run of settings, or of a record's directory."""
     from lgn.records import read_run
     from lgn.run import parse_run
     from probes.gradient import parse_net

@@ -1,4 +1,4 @@
-"""What the probes share: streams of their own, copies of a network, images and the float64 view of its logits."""
+"""Shared code of the probes: their random streams, copies of a network, examples and float64 logits."""
 
 import copy
 import dataclasses
@@ -14,25 +14,25 @@ from lgn.noise import NOISES, uniforms
 from lgn.randomness import layer_key
 
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
-"""name -> (images (n, pixels) uint8, labels (n,) int64), as evaluate.evaluation_splits gives them."""
+"""name -> (images (n, pixels) uint8, labels (n,) int64), see evaluate.evaluation_splits."""
 
 Row = dict[str, float | int | str]
 
 
 class Examples(NamedTuple):
-    """Thermometer bits (inputs, n) bool, an image a column, and labels (n,) int64, on one device."""
+    """Thermometer bits (inputs, n) bool, one image per column, and labels (n,) int64, on one device."""
 
     bits: torch.Tensor
     labels: torch.Tensor
 
 
 def probe_seed(seed: int, probe: str) -> int:
-    """64-bit seed of a probe's stream; "probe/" keeps it apart from every stream of lgn.randomness at the same seed."""
+    """64-bit seed of a probe's stream. "probe/" makes it differ from every stream of lgn.randomness."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/probe/{probe}".encode(), digest_size=8).digest(), "little")
 
 
 def choose(split: tuple[np.ndarray, np.ndarray], images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A fixed random subset of so many (images, labels), in their own order; all of them where there are fewer."""
+    """A fixed random subset of `images` (images, labels), in their original order; all if there are fewer."""
     order = np.random.default_rng(probe_seed(seed, "images")).permutation(len(split[1]))
     chosen = np.sort(order[:images])
     return split[0][chosen], split[1][chosen]
@@ -46,7 +46,7 @@ def examples(network: LogicNetwork, thresholds: np.ndarray, split: tuple[np.ndar
 
 
 def blocks(network: LogicNetwork, given: Examples, values: int) -> list[Examples]:
-    """The examples in parts of about `values` activations a layer, at least one image each."""
+    """The examples in parts of about `values` activations per layer, at least one image each."""
     size = max(1, values // network.width)
     return [
         Examples(bits, labels)
@@ -55,12 +55,12 @@ def blocks(network: LogicNetwork, given: Examples, values: int) -> list[Examples
 
 
 def scaled_logits(network: LogicNetwork, temperature: float) -> list[torch.Tensor]:
-    """Each layer's logits / temperature, (width, 16) float64 copies: what the soft network's softmax takes."""
+    """Each layer's logits / temperature, (width, 16) float64 copies: the argument of the soft network's softmax."""
     return [logits.detach().double() / temperature for logits in network.logits]
 
 
 def noise_draw(network: LogicNetwork, noise: str, seed: int, draw: int) -> list[torch.Tensor]:
-    """Each layer's (width, 16) float64 noise of one draw. noise: a name in noise.NOISES; seed: of a probe's stream."""
+    """Each layer's (width, 16) float64 noise, one draw. noise: a name in noise.NOISES; seed: of a probe's stream."""
     return [
         NOISES[noise](
             uniforms(layer_key(seed, draw, layer), network.width, network.logits[0].device).double()
@@ -70,7 +70,7 @@ def noise_draw(network: LogicNetwork, noise: str, seed: int, draw: int) -> list[
 
 
 def copy_network(network: LogicNetwork, temperature: float | None = None) -> LogicNetwork:
-    """A network of its own memory, same wiring and logits, computed by the reference; temperature: its softmax's."""
+    """A copy of a network in new memory, computed by the reference. temperature: of its softmax, if it differs."""
     copied = copy.deepcopy(network)
     copied.compute = copied.reference_scores
     if temperature is not None:
@@ -80,13 +80,13 @@ def copy_network(network: LogicNetwork, temperature: float | None = None) -> Log
 
 @torch.no_grad()
 def set_logits(network: LogicNetwork, logits: list[torch.Tensor]) -> None:
-    """Writes each layer's (width, 16) into the parameters' own memory, which engines may share."""
+    """Writes each layer's (width, 16) into the parameters' memory, which engines may share."""
     for parameter, values in zip(network.logits, logits, strict=True):
         parameter.copy_(values)
 
 
 def mean_cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over images of scores (n, classes) against labels (n,), in nats."""
+    """Mean cross-entropy of scores (n, classes) and labels (n,), in nats."""
     shifted = scores.astype(np.float64) - scores.max(1, keepdims=True)
     at_label = shifted[np.arange(len(labels)), labels]
     return float((np.log(np.exp(shifted).sum(1)) - at_label).mean())

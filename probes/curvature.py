@@ -1,13 +1,13 @@
-"""The Hessian's trace split by structure: what the logits of one neuron share is the neuron's output.
+"""The Hessian's trace, split by structure: all logits of one neuron act through one number, the neuron's output.
 
-A neuron's logits u reach an image's loss through its output y alone, and its inputs do not depend on u. So
+A neuron's logits u affect an image's loss only through its output y, and its inputs do not depend on u. So
 
     sum_i d2 loss / du_i2 = d2 loss / dy2 * sum_i (dy/du_i)2 + d loss / dy * sum_i d2y / du_i2,
 
 where dy/du_i = w_i (h_i - y) and d2y/du_i2 = w_i (1 - 2 w_i) (h_i - y), with w = softmax(u) and h_i the gates'
-values. All but d2 loss / dy2 comes exactly from one forward and one backward pass. That one, for every neuron and
-image, follows layer by layer from the Hessian in the outputs of the layer above (`weighted_curvature`): width^2
-numbers an image.
+values. One forward and one backward pass give everything exactly, except d2 loss / dy2. This follows for every neuron
+and image, layer by layer, from the Hessian in the outputs of the layer above (`weighted_curvature`): width^2 numbers
+per image.
 """
 
 import contextlib
@@ -26,22 +26,22 @@ from probes.common import Examples
 from probes.taylor import activations, class_scores, layer_inputs
 
 NEGLIGIBLE = 1e-30
-"""Slopes below it count as 0: products of saturated gates' slopes would end in denormal numbers, which are slow."""
+"""Smaller slopes count as 0: products of saturated gates' slopes would become denormal numbers, which are slow."""
 
 
 class Structure(NamedTuple):
-    """What the trace consists of, for n images; each of the tensors is (depth, width, n) float64.
+    """Parts of the trace for n images; tensors are (depth, width, n) float64 unless stated.
 
-    weights: sum_i (dy/du_i)^2. slopes_a, slopes_b: a neuron's derivative by its inputs. cross: dloss/dy times its mixed
-    derivative by both. chances (classes, n): softmax of the scores. first_order: the trace's part with dloss/dy, summed
-    over images.
+    weights: sum_i (dy/du_i)^2. slopes_a, slopes_b: derivatives by a neuron's inputs. cross: dloss/dy times the mixed
+    derivative. probabilities (classes, n): softmax of the scores. first_order: the trace's terms with dloss/dy,
+    summed over images.
     """
 
     weights: torch.Tensor
     slopes_a: torch.Tensor
     slopes_b: torch.Tensor
     cross: torch.Tensor
-    chances: torch.Tensor
+    probabilities: torch.Tensor
     first_order: float
 
 
@@ -50,9 +50,9 @@ def structure(network: LogicNetwork, scaled_logits: list[torch.Tensor], given: E
     soft = [torch.softmax(logits, -1) for logits in scaled_logits]
     coefficients = [gate_coefficients(weights) for weights in soft]
     outputs = activations(network, coefficients, given)
-    chances = torch.softmax(class_scores(network, outputs[-1]), 0)
-    by_score = chances.clone()
-    by_score[given.labels, torch.arange(len(given.labels), device=chances.device)] -= 1
+    probabilities = torch.softmax(class_scores(network, outputs[-1]), 0)
+    by_score = probabilities.clone()
+    by_score[given.labels, torch.arange(len(given.labels), device=probabilities.device)] -= 1
     group = network.width // network.classes
     by_output = (by_score / network.group_temperature).repeat_interleave(group, 0)
     layers, first_order = [], 0.0
@@ -71,7 +71,7 @@ def structure(network: LogicNetwork, scaled_logits: list[torch.Tensor], given: E
             below = torch.zeros_like(by_output)
             below.index_add_(0, first, by_a * by_output).index_add_(0, second, by_b * by_output)
             by_output = below
-    return Structure(*map(torch.stack, zip(*reversed(layers), strict=True)), chances, first_order)
+    return Structure(*map(torch.stack, zip(*reversed(layers), strict=True)), probabilities, first_order)
 
 
 def _softmax_moments(weights: torch.Tensor, coefficients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -86,9 +86,9 @@ def _softmax_moments(weights: torch.Tensor, coefficients: torch.Tensor) -> tuple
 
 
 def weighted_curvature(network: LogicNetwork, parts: Structure) -> float:
-    """Sum over images, layers and neurons of weights * d2 loss / dy2, exactly; on the CPU, depth * width^2 an image.
+    """Exact sum over images, layers and neurons of weights * d2 loss / dy2. On the CPU, depth * width^2 per image.
 
-    Raises LgnError where two matrices of width * width do not fit into memory.
+    Raises LgnError if two matrices of width * width do not fit into memory.
     """
     needed = 2 * 8 * network.width**2
     if needed > available_bytes():
@@ -99,12 +99,14 @@ def weighted_curvature(network: LogicNetwork, parts: Structure) -> float:
         np.int64
     )
     by_image = (x.permute(2, 0, 1).contiguous().cpu().numpy() for x in parts[:4])
-    chances = parts.chances.t().contiguous().cpu().numpy()
-    return _weighted_curvature(wiring[:, 0], wiring[:, 1], *by_image, chances, network.group_temperature)
+    probabilities = parts.probabilities.t().contiguous().cpu().numpy()
+    return _weighted_curvature(
+        wiring[:, 0], wiring[:, 1], *by_image, probabilities, network.group_temperature
+    )
 
 
 def _compiled(function):
-    """Cached on disk where there is a folder to write to."""
+    """Compiles a function, and caches it on disk if a folder is writable."""
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     with contextlib.suppress(RuntimeError):
         compiled.enable_caching()
@@ -112,13 +114,13 @@ def _compiled(function):
 
 
 @_compiled
-def _weighted_curvature(first, second, weights, slopes_a, slopes_b, cross, chances, group_temperature):
+def _weighted_curvature(first, second, weights, slopes_a, slopes_b, cross, probabilities, group_temperature):
     images, depth, width = weights.shape
-    group = width // chances.shape[1]
+    group = width // probabilities.shape[1]
     upper, half = np.empty((width, width)), np.empty((width, width))
     total = 0.0
     for image in range(images):
-        p = chances[image] / group_temperature
+        p = probabilities[image] / group_temperature
         for m in range(width):
             for n in range(width):
                 upper[m, n] = -p[m // group] * p[n // group]

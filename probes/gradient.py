@@ -1,6 +1,6 @@
-"""The gradient that a net starts with, layer by layer, beside Adam's epsilon: before any training, whatever its size.
+"""Compares a net's gradient before training with Adam's epsilon, layer by layer, for a net of any size.
 
-Where a logit's gradient is far below epsilon, Adam's step is learning_rate * gradient / epsilon and no longer the
+Where a logit's gradient is far below epsilon, Adam's first step is learning_rate * gradient / epsilon, not the
 learning rate (lgn.methods.OptimizerSettings).
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn.data.splits import batch_labels, told_labels
+from lgn.data.splits import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.memory import require_memory
@@ -25,27 +25,27 @@ from lgn.run import Run, parse_run
 from probes.common import Row
 
 LARGEST = 60
-"""The largest gradient of a score is brought to about two to this: room in float32 for what grows from layer to layer
-and, fivefold smaller a layer, for some 60 layers of a DLGN."""
+"""Exponent of two to which the largest gradient of a score is scaled. In float32 this leaves room for gradients that
+grow per layer, and for some 60 layers of a DLGN, whose gradients shrink fivefold per layer."""
 
 SMALLEST = 2.0**-110
-"""A layer's gradient_rms below this, so multiplied, is not trusted: float32's smallest normal number is 2**-126."""
+"""A scaled gradient_rms below this is not trusted: float32's smallest normal number is 2**-126."""
 
 LEFT_OUT = {"noise": "none", "straight_through": False, "temperature": 1.0, "iterations": 10**9}
-"""What settings need not say: the probe takes each method's own, and does not train."""
+"""Defaults of settings that may be left out: the probe uses each method's own, and does not train."""
 
 
 def parse_net(settings: dict[str, object], where: str) -> Run:
-    """The run of settings that may leave out method and iterations. Raises LgnError as parse_run."""
+    """The run of settings, which may leave out method and iterations. Raises LgnError as parse_run."""
     return parse_run(LEFT_OUT | spell_out_method(settings, where), where)
 
 
 def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) -> list[Row]:
-    """Rows of `measure` for a run's net before training, on the batch of its first step, by method.
+    """Rows of `measure` for each method, for a run's net before training, on the batch of its first step.
 
-    The run's noise and straight_through are not looked at; its temperature is that of methods which leave it open.
-    Rows begin with method and temperature. Raises LgnError for missing data, too little memory, an optimizer without
-    epsilon, and as `measure`.
+    Ignores the run's noise and straight_through. Methods without a temperature of their own use the run's. Rows begin
+    with method and temperature. Raises LgnError for missing data, too little memory, an optimizer without epsilon, and
+    as `measure`.
     """
     if run.optimizer not in ("adam", "adam_inside"):
         raise LgnError(f"optimizer: {run.optimizer} has no epsilon; allowed: adam, adam_inside")
@@ -57,8 +57,8 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     dataset, thresholds = read_data(run, data_dir)
     network = build_network(run, thresholds.size)
     batch = Batches(len(dataset.train.labels), run.batch_size, run.seed)[0]
-    told = told_labels(dataset.train.labels, run.training_labels, run.seed)[batch]
-    labels = batch_labels(told, run.training_labels, run.seed, 0, network.classes)
+    labels = training_labels(dataset.train.labels, run.training_labels, run.seed)[batch]
+    labels = batch_labels(labels, run.training_labels, run.seed, 0, network.classes)
     rows = []
     for method in methods:
         network.estimator = replace(run.estimator, **{"temperature": run.temperature} | METHODS[method])
@@ -77,17 +77,17 @@ def measure(
 ) -> list[Row]:
     """Rows layer (from 1), gradient_rms, epsilon, ratio (gradient_rms / epsilon), below_epsilon_share.
 
-    The gradient is that of loss_scale times the mean cross-entropy of a batch, pixels (batch, pixels) uint8 and labels
-    (batch,) int64, in train mode under the noise of network.iteration. gradient_rms: its root mean square over the
-    layer's logits; below_epsilon_share: the share of logits whose own is below epsilon in size. The logits keep their
-    values and move to memory of an engine's. Raises LgnError where a layer's gradient leaves float32's range.
+    The gradient is of loss_scale times the mean cross-entropy of a batch, pixels (batch, pixels) uint8 and labels
+    (batch,) int64, in train mode with the noise of network.iteration. gradient_rms: its root mean square over the
+    layer's logits; below_epsilon_share: share of logits with a gradient smaller than epsilon. The logits keep their
+    values and move to an engine's memory. Raises LgnError if a layer's gradient leaves float32's range.
     """
     gradients, factor = logit_gradients(network, thresholds, pixels, labels)
     rows = []
     for layer, gradient in enumerate(gradients, start=1):
         sizes = gradient.double().abs()
         multiplied = float(sizes.square().mean().sqrt())
-        # Where a gate passes its input's gradient whole or not at all, zero may be the truth.
+        # A hard gate passes a gradient fully or not at all, so zero can be correct.
         vanished = multiplied < SMALLEST and (multiplied > 0 or not network.estimator.straight_through)
         if vanished or not math.isfinite(multiplied):
             raise LgnError(
@@ -112,9 +112,9 @@ def measure(
 def logit_gradients(
     network: LogicNetwork, thresholds: np.ndarray, pixels: np.ndarray, labels: np.ndarray
 ) -> tuple[list[torch.Tensor], float]:
-    """Each layer's (width, 16) float32 gradient of a batch's mean cross-entropy, times the power of two that follows.
+    """Each layer's (width, 16) float32 gradient of a batch's mean cross-entropy times a power of two; that factor.
 
-    The factor keeps gradients of deep layers from being flushed to zero; dividing by it in float64 is exact.
+    The factor keeps gradients of deep layers from being flushed to zero. Division by it in float64 is exact.
     """
     engine = make_engine(network, thresholds, OptimizerSettings(0.0), "numba", "cpu")
     scores = engine.forward(pixels, int(network.iteration)).double()
@@ -125,7 +125,7 @@ def logit_gradients(
 
 
 def predictions(rows: list[Row], learning_rate: float) -> list[str]:
-    """A sentence a method of `probe_methods`: which layers start below epsilon, and Adam's first steps there."""
+    """One sentence per method, for rows of `probe_methods`: layers that start below epsilon, and Adam's steps there."""
     sentences = []
     for method, several in groupby(rows, lambda row: row["method"]):
         layers = list(several)
@@ -149,14 +149,12 @@ def _ranges(numbers: list[int]) -> str:
 
 
 def probe_like(run: Run, other: Run, data_dir: Path) -> list[Row]:
-    """Which epsilon gives DLGN in a run's net the ratios that it has in another's? Rows of `same_ratio`.
+    """The epsilon that gives DLGN in a run's net the ratios of DLGN in another net. Rows of `same_ratio`.
 
-    Raises LgnError for nets of unlike depth, and as `probe_methods`.
+    Raises LgnError for nets of different depth, and as `probe_methods`.
     """
     if run.depth != other.depth:
-        raise LgnError(
-            f"depth: {other.depth} of the net to be like; allowed: {run.depth}, as of the net probed"
-        )
+        raise LgnError(f"depth: {other.depth} in --like; allowed: {run.depth}, the depth of the first net")
     return same_ratio(*(probe_methods(each, data_dir, ["dlgn"]) for each in (run, other)))
 
 
@@ -178,7 +176,7 @@ def same_ratio(rows: list[Row], others: list[Row]) -> list[Row]:
 
 
 def median_epsilon(rows: list[Row]) -> str:
-    """A sentence on rows of `same_ratio`: the median over layers, and between what the layers lie."""
+    """A sentence on rows of `same_ratio`: the median and the range over layers."""
     epsilons = [row["epsilon_for_same_ratio"] for row in rows]
     return (
         f"DLGN: epsilon = {np.median(epsilons):.3g} gives the same ratio in the median layer; "

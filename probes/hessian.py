@@ -1,16 +1,16 @@
 """Trace of the Hessian of the soft network's loss with respect to all gate logits (paper, Fig. 7 and Lemma 1).
 
 The loss is the mean cross-entropy of the network whose gate weights are softmax(u), u = logits / temperature. The
-Hessian is with respect to u, at u: "at z/tau", as the lemma takes it. Derivatives in the logits themselves are
-smaller by 1/temperature each, so their trace (`trace_in_logits`) is `trace` / temperature^2. grad_factor, which
-changes what training takes for a gradient, has no part in it.
+Hessian is with respect to u, at u: "at z/tau", as in the lemma. Each derivative in the logits themselves has a further
+factor 1/temperature, so their trace (`trace_in_logits`) is `trace` / temperature^2. grad_factor, which changes
+training's gradient, is not included.
 
 Three estimators of the same number:
 
-- `hutchinson`: v'Hv with one Rademacher vector v over all logits, as in the paper (200 of them there).
-- `per_image`: random vectors over neurons, another one for every image; the rest is exact (see probes.curvature).
-  Pairs of logits in one neuron add no variance then, and the other pairs' averages out over images.
-- `exact`: no random numbers. depth * width^2 an image, so for widths up to a few thousand.
+- `hutchinson`: v'Hv with one Rademacher vector v over all logits, as in the paper (which uses 200).
+- `per_image`: a new random vector over neurons for every image; the rest is exact (see probes.curvature). Pairs of
+  logits in one neuron then add no variance, and the variance of other pairs averages out over images.
+- `exact`: no random numbers. It takes depth * width^2 per image, so it is for widths up to a few thousand.
 """
 
 import math
@@ -39,11 +39,11 @@ from probes.curvature import structure, weighted_curvature
 from probes.taylor import BLOCK_VALUES, loss_along_logits, second_derivative_along_activations
 
 FIRST_SAMPLES, BATCH_SAMPLES = 20, 10
-"""Samples before the standard error is first looked at, and between looks: from fewer it is too uncertain itself."""
+"""Samples before the first check of the standard error, and between checks: from fewer it is too uncertain."""
 
 
 class Estimate(NamedTuple):
-    """A mean, its standard error and the number of independent samples (0 where nothing is random)."""
+    """A mean, its standard error and the number of independent samples (0 if nothing is random)."""
 
     mean: float
     standard_error: float
@@ -65,10 +65,10 @@ def run(
     max_samples: int = 200,
     seed: int = 0,
 ) -> list[Row]:
-    """A row a temperature: temperature, estimator, noise, images, trace, standard_error, samples, trace_in_logits.
+    """One row per temperature: temperature, estimator, noise, images, trace, standard_error, samples, trace_in_logits.
 
-    images: how many of the split, a fixed random subset. noise: with a name in noise.NOISES the trace is averaged over
-    u = (logits + noise) / temperature, one draw a sample, shared by the images as in training. Sampling ends where the
+    images: size of a fixed random subset of the split. noise: with a name in noise.NOISES the trace is averaged over
+    u = (logits + noise) / temperature, one draw per sample, shared by the images as in training. Sampling ends when the
     standard error is below absolute_error or relative_error * |trace|, or at max_samples. Raises LgnError for unknown
     names.
     """
@@ -104,7 +104,7 @@ def trace(
     max_samples: int = 200,
     seed: int = 0,
 ) -> Estimate:
-    """tr H in u = logits / temperature, or its mean over noise. Arguments as run()'s."""
+    """tr H in u = logits / temperature, or its mean over noise. Arguments as in run()."""
     if estimator not in ESTIMATORS:
         raise LgnError(f"estimator: {estimator!r} is unknown; allowed: {', '.join(ESTIMATORS)}")
     if noise != "none" and noise not in NOISES:
@@ -155,7 +155,7 @@ def hutchinson(
 def per_image(
     network: LogicNetwork, u: list[torch.Tensor], given: Examples, seed: int
 ) -> Callable[[int], float]:
-    """Sample number -> unbiased estimate of the trace from one Rademacher number a neuron and image."""
+    """Sample number -> unbiased estimate of the trace from one Rademacher number per neuron and image."""
     coefficients = [gate_coefficients(torch.softmax(logits, -1)) for logits in u]
     parts = blocks(network, given, BLOCK_VALUES)
 
@@ -187,6 +187,6 @@ ESTIMATORS = {"exact": exact, "per_image": per_image, "hutchinson": hutchinson}
 
 
 def _rademacher(shape: tuple, seed: int, place: int | tuple[int, int], given: Examples) -> torch.Tensor:
-    """-1 or 1 with equal chance, float64, as a function of seed and place alone."""
+    """-1 or 1 with equal probability, float64: a function of seed and place only."""
     bits = np.random.default_rng([seed, *np.atleast_1d(place)]).integers(0, 2, shape, dtype=np.int8)
     return torch.from_numpy(2 * bits - 1).to(given.labels.device, torch.float64)

@@ -1,17 +1,17 @@
-"""Lemma 1 of the paper as an experiment: what Gumbel noise on the logits does to the soft network's loss.
+"""Lemma 1 of the paper as an experiment: the effect of Gumbel noise on the logits on the soft network's loss.
 
     E_g[L(softmax((z + g) / tau))] = L(softmax(z / tau)) + pi^2 / (12 tau^2) tr(H) + O(tau^-3),
 
-H the Hessian in u = z / tau, at z / tau. Gumbel noise has mean 0.5772 for all gates alike, which softmax does not
-see, so g may be taken as centred, with variance pi^2 / 6. For d = g / tau let
+H the Hessian in u = z / tau, at z / tau. Gumbel noise has mean 0.5772 for all gates, and softmax ignores a common
+shift. So g may be centred, with variance pi^2 / 6. For d = g / tau let
 
     R(g) = L(u + d) - L(u) - grad L(u) d - d'Hd / 2.
 
-E[grad L(u) d] = 0 and E[d'Hd / 2] is the trace term, both exactly, so the mean of R *is* the error of the expansion,
-and the two derivatives along d are control variates of known mean. R is of order tau^-3 itself: its relative accuracy
-does not fall with tau, as it would for a difference of means. Where tau is small and R varies more than L does, a
-regression on the two controls takes back what they add. Both derivatives cost no more than a few evaluations of the
-loss (probes.taylor). All temperatures see the same noise.
+E[grad L(u) d] = 0 and E[d'Hd / 2] is the trace term, both exactly. So the mean of R *is* the error of the expansion,
+and the two derivatives along d are control variates of known mean. R itself is of order tau^-3: its relative accuracy
+does not fall with tau, unlike that of a difference of means. Where tau is small and R varies more than L, a regression
+on the two controls removes the variance that they add. Both derivatives cost only a few evaluations of the loss
+(probes.taylor). All temperatures use the same noise.
 """
 
 import math
@@ -40,14 +40,14 @@ def run(
     estimator: str = "exact",
     seed: int = 0,
 ) -> list[Row]:
-    """A row a temperature, from so many draws of the noise over a fixed random subset of a split's images.
+    """One row per temperature, from `draws` draws of the noise over a fixed random subset of a split's images.
 
-    loss: L(softmax(z/tau)). trace, trace_standard_error: of H, by an estimator of probes.hessian (to 1%, at most
-    2000 samples, where it is not exact). trace_term: pi^2 / (12 tau^2) trace. error, error_standard_error: noisy_loss
-    - loss - trace_term. noisy_loss, standard_error: the lemma's left side. relative_size: |error / trace_term|.
-    plain_noisy_loss, plain_standard_error: the mean of L(u + d) and nothing else; sampled_trace_term and its standard
-    error: the mean of d'Hd / 2. These two use none of the identities above. Losses are in nats. Errors of about 1e-15
-    are float64's rounding. Raises LgnError for fewer than 10 draws.
+    loss: L(softmax(z/tau)). trace, trace_standard_error: of H, by an estimator of probes.hessian (if it is not exact,
+    to 1% and at most 2000 samples). trace_term: pi^2 / (12 tau^2) trace. error, error_standard_error: noisy_loss - loss
+    - trace_term. noisy_loss, standard_error: the lemma's left side. relative_size: |error / trace_term|.
+    plain_noisy_loss, plain_standard_error: the plain mean of L(u + d). sampled_trace_term and its standard error: the
+    mean of d'Hd / 2. These two use none of the identities above. Losses are in nats. Errors of about 1e-15 are float64
+    rounding. Raises LgnError for fewer than 10 draws.
     """
     if draws < 10:
         raise LgnError(f"draws: {draws} are too few for a standard error; allowed: 10 and more")
@@ -94,12 +94,12 @@ def run(
 
 
 def error_order(rows: list[Row], resolution: float = 4.0) -> Row:
-    """The n of error ~ tau^-n: a weighted straight line through log |error| over log tau, over run()'s rows.
+    """The n of error ~ tau^-n, for run()'s rows: a weighted straight line through log |error| over log tau.
 
-    Only resolved errors count, those of more than `resolution` standard errors. Columns: order, its standard_error,
-    points, lowest_temperature, highest_temperature. The standard error takes rows for independent, which the common
-    noise makes a little pessimistic, and says nothing of higher orders: these bend the line where tau is small. Raises
-    LgnError with fewer than two resolved temperatures.
+    It uses only resolved errors, above `resolution` standard errors. Columns: order, its standard_error, points,
+    lowest_temperature, highest_temperature. The standard error assumes independent rows, which is slightly pessimistic
+    because of the common noise. It ignores higher orders, which bend the line where tau is small. Raises LgnError with
+    fewer than two resolved temperatures.
     """
     resolved = [row for row in rows if abs(row["error"]) > resolution * row["error_standard_error"]]
     temperatures = np.array([row["temperature"] for row in resolved])
@@ -130,13 +130,13 @@ def _sample(
 
 
 def _regress(values: np.ndarray, slopes: np.ndarray, quadratics: np.ndarray) -> tuple[float, float, float]:
-    """Mean of values, its standard error, and how much it moves with the assumed mean of quadratics.
+    """Mean of values, its standard error, and its derivative by the assumed mean of quadratics.
 
-    Both controls have a true mean of 0. Their weights are least squares on the same draws; their bias is of the
-    standard error's size over sqrt(draws).
+    Both controls have a true mean of 0. Their weights are least squares on the same draws, which gives a bias of about
+    the standard error over sqrt(draws).
     """
     columns = np.stack([np.ones_like(slopes), slopes, quadratics], 1)
-    # Columns of very different size: scaled, or the smallest would be dropped as noise.
+    # Columns have very different sizes: without scaling, lstsq would drop the smallest as noise.
     scale = np.linalg.norm(columns, axis=0)
     scale[scale == 0] = 1
     solution = np.linalg.lstsq(columns / scale, values, rcond=None)[0] / scale

@@ -1,4 +1,4 @@
-"""Sharpness that matters: how much the logits may be disturbed, and which layers discretised, before accuracy falls."""
+"""Sharpness as a loss of accuracy: with noise on the logits, and with some layers discretised."""
 
 import numpy as np
 import torch
@@ -37,9 +37,9 @@ def run_noise(
 ) -> list[Row]:
     """Rows scale, draw, discrete_accuracy, soft_accuracy, gate_change_share: after adding N(0, scale^2) to all logits.
 
-    scale is in the logits' own units, those of the noise in training, whose standard deviation is 1.28; the softmax is
-    the network's own. gate_change_share: neurons whose argmax gate is another one than before. A draw is one direction,
-    stretched by every scale; draws of equal seed are the same for all networks of one shape.
+    scale has the unit of the logits and of training's noise, which has standard deviation 1.28. The softmax has the
+    network's temperature. gate_change_share: share of neurons whose argmax gate changes. A draw is one direction, times
+    every scale. Draws of equal seed are the same for all networks of one shape.
     """
     pixels, labels = choose(splits[split], images, seed)
     moved = copy_network(network)
@@ -79,11 +79,11 @@ def run_layers(
     images: int,
     seed: int = 0,
 ) -> list[Row]:
-    """Rows discretised, layers, accuracy, loss: the `first` or the `last` so many layers hard, the rest soft.
+    """Rows discretised, layers, accuracy, loss: the `first` or `last` `layers` layers are hard, the others soft.
 
-    Hard is the argmax gate. layers runs from 0, the soft network, to the depth, the discrete one. Soft is at the
-    network's own temperature; by the reference in float64, as no engine mixes the two:
-    where saturated gates leave classes almost tied, an engine's float32 can decide otherwise.
+    Hard means the argmax gate. layers is 0 for the soft network and the depth for the discrete one. Soft layers have
+    the network's temperature. Computed in float64, because no engine mixes the two. Where saturated gates leave classes
+    almost tied, an engine's float32 can give another class.
     """
     chosen = choose(splits[split], images, seed)
     given = examples(network, thresholds, chosen)

@@ -1,4 +1,4 @@
-"""The probes of a stored record, each at the extent that suits a network of a few thousand gates."""
+"""The probes of a stored record, with settings that suit a network of a few thousand gates."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from probes import class_gates, hessian, lemma, perturbation, surface
 from probes.common import Row, Splits, copy_network, set_logits
 
 LEMMA_TEMPERATURES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""From those that people train with to those at which the expansion must hold."""
+"""From temperatures of training to temperatures at which the expansion must hold."""
 
 TRAINING = {"split": "train", "images": 100}
 TESTING = {"split": "test", "images": 10_000}
 PLANE_IMAGES = 2_000
 EXACT_WIDTH = 4_000
-"""Up to here: the exact trace takes depth * width^2 numbers an image."""
+"""Largest width for the exact trace, which takes depth * width^2 numbers per image."""
 
 PAPER_VECTORS = 200
 """Rademacher vectors of the paper's Fig. 7."""
@@ -30,17 +30,16 @@ PAPER_VECTORS = 200
 
 @dataclass(frozen=True)
 class Probe:
-    """How one probe measures a network, and when: at "end" of training, at its "ends", or at "all" snapshots too."""
+    """One probe: its function, and when it measures: at the "end" of training, both "ends", or "all" snapshots too."""
 
     measure: Callable[..., list[Row]]
     moments: str = "end"
 
 
 def _hessians(network: LogicNetwork, splits: Splits, thresholds) -> list[Row]:
-    """The trace of the training loss and of the noise-averaged one, at the network's own temperature.
+    """The traces of the training loss and of the noise-averaged loss, at the network's temperature.
 
-    The first as the paper estimates it, by as many of its vectors as 5% of error take, and exactly where that is no
-    matter of hours.
+    The first is estimated as in the paper, with enough vectors for an error of 5%. For small widths it is also exact.
     """
     measure = partial(
         hessian.run, network, splits, thresholds, **TRAINING, temperatures=[network.estimator.temperature]
@@ -70,14 +69,14 @@ PROBES: dict[str, Probe] = {
     "bypass": Probe(partial(use.run_bypass, split="test")),
     "cost": Probe(partial(cost.run, split="test")),
 }
-"""Those that measure one network; the line, which joins two, is apart."""
+"""Probes of one network; `line`, between two networks, is separate."""
 
 
 def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None = None) -> list[Row]:
-    """Rows of a probe of a record's weights, each with the iteration they are of.
+    """Rows of a probe of a record's weights, each with the iteration of the weights.
 
-    probe: one of PROBES; or line, from the weights of `other` (position 0) to the record's (1), whose rows have
-    other_run_id too. Raises LgnError for an unknown probe, a damaged record, or networks that no line joins.
+    probe: one of PROBES; or line, from the weights of `other` (position 0) to the record's (1), with other_run_id in
+    its rows. Raises LgnError for an unknown probe, a damaged record, or networks of different wiring or shape.
     """
     if probe == "line" and other is not None:
         trained, start = restore(directory, data_dir), restore(other, data_dir)
@@ -99,7 +98,7 @@ def probe_record(probe: str, directory: Path, data_dir: Path, other: Path | None
 
 
 def _require_logits(probe: str, run: Run) -> None:
-    """Raises LgnError where a probe takes logits for what a network of other parameters has."""
+    """Raises LgnError if a probe needs 16 logits and fixed wiring, and the run has others."""
     any_parameters = ("class_gates", "use", "bypass", "cost")
     if run.candidates > 1 and probe not in any_parameters:
         raise LgnError(f"candidates: {run.candidates} with probe {probe}; allowed: 1")
@@ -108,7 +107,7 @@ def _require_logits(probe: str, run: Run) -> None:
 
 
 def _networks(trained: Trained, directory: Path, moments: str) -> Iterator[tuple[int, LogicNetwork]]:
-    """(iteration, network) at the moments asked for, in order."""
+    """(iteration, network) at the given moments, in order."""
     if moments == "all":
         network, snapshots = copy_network(trained.network), read_snapshots(directory)
         for iteration, logits in snapshots.items():

@@ -1,11 +1,10 @@
 """The soft network's loss on a plane or a line through trained logits (paper, Fig. 8).
 
-Random directions are normalised by neuron: the part of a neuron's 16 logits that softmax sees, that is less their
-mean, gets a perturbation of its own length where a coordinate is 1. Networks of logits (z, tau) and (s z, s tau)
-compute the same, soft and discrete, and then have the same surface; directions of plain N(0, 1) would show the
-sharper one of the two as flat. That makes DLGN (tau = 1) and GLGN (tau = 0.1, other lengths of logits) comparable at
-one extent, as filter normalisation does for convolutional networks (Li et al. 2018). How the paper
-scaled its random directions is not known.
+Random directions are normalised per neuron. Softmax depends on a neuron's 16 logits minus their mean; at coordinate 1
+the perturbation is as long as these. Networks with logits and temperature (z, tau) and (s z, s tau) compute the same,
+soft and discrete, and so they have the same surface. Plain N(0, 1) directions would show one of them as flatter. Thus
+DLGN (tau = 1) and GLGN (tau = 0.1, other lengths of logits) are comparable at one extent, as with filter normalisation
+for convolutional networks (Li et al. 2018). The paper does not say how it scaled its random directions.
 """
 
 import numpy as np
@@ -43,10 +42,10 @@ def run_plane(
 ) -> list[Row]:
     """Rows x, y, loss, soft_accuracy, discrete_accuracy on a grid of points * points over [-extent, extent]^2.
 
-    x and y count lengths of each neuron's logits along two random directions, orthogonal in every neuron; those of
-    equal seed are the same for all networks of one shape, but for their lengths. (0, 0) is the network, on the grid
-    where points is odd. Soft values are at the network's own temperature. images: how many of the split, a fixed
-    random subset.
+    x and y are coordinates along two random directions, orthogonal in every neuron, in units of the length of the
+    neuron's logits. Except for their lengths, directions of equal seed are the same for all networks of one shape.
+    (0, 0) is the network; it is on the grid if points is odd. Soft values have the network's temperature. images: size
+    of a fixed random subset of the split.
     """
     centre = scaled_logits(network, network.estimator.temperature)
     first, second = random_directions(centre, probe_seed(seed, "surface"))
@@ -75,10 +74,10 @@ def run_line(
     seed: int = 0,
     execution: Execution = Execution(),
 ) -> list[Row]:
-    """Rows position, loss, soft_accuracy, discrete_accuracy from network (0) to other (1), margin beyond both ends.
+    """Rows position, loss, soft_accuracy, discrete_accuracy from network (0) to other (1), and `margin` beyond both.
 
-    Logits move on a straight line and the softmax's temperature geometrically, each from one network's to the other's:
-    both ends are the networks as trained. Raises LgnError where wiring or shape differ.
+    Logits move on a straight line and the softmax's temperature geometrically from one network's to the other's, so
+    both ends are the trained networks. Raises LgnError if wiring or shape differ.
     """
     if (network.depth, network.width, network.inputs) != (other.depth, other.width, other.inputs) or any(
         not torch.equal(network.wiring(layer), other.wiring(layer)) for layer in range(network.depth)
@@ -101,9 +100,9 @@ def run_line(
 
 
 def random_directions(logits: list[torch.Tensor], seed: int) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Two directions, each a (width, 16) a layer: in every neuron as long as its centred logits, and orthogonal.
+    """Two directions, a (width, 16) per layer: in every neuron orthogonal, and as long as its centred logits.
 
-    They too are centred over the gates.
+    The directions are centred over the gates too.
     """
     generator = np.random.default_rng(seed)
     first, second = [], []
@@ -119,7 +118,7 @@ def random_directions(logits: list[torch.Tensor], seed: int) -> tuple[list[torch
 
 
 def _measure(network, places, examples, thresholds, execution):
-    """A row for each places' scaled logits: loss and accuracies on examples (images, labels)."""
+    """Yields one row for the scaled logits of each place: loss and accuracies on examples (images, labels)."""
     images, labels = examples
     moved = copy_network(network, temperature=1.0)
     engine = make_engine(

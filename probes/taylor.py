@@ -1,8 +1,8 @@
 """The soft network's loss along a line of logits or activations: value, first and second derivative, by Taylor mode.
 
-A number that depends on t is the triple of its derivatives (x, x', x'') at t = 0; triples go through the layers in one
-forward pass. The second derivative along v is v'Hv without a graph, a backward pass or more memory than two layers.
-float64 throughout: a trace is a small sum of large terms of either sign, and the lemma's error a small difference.
+A number that depends on t is a triple of its derivatives (x, x', x'') at t = 0; one forward pass computes triples
+through all layers. The second derivative along v is v'Hv, without a graph, a backward pass or more memory than two
+layers. All is float64: a trace is a small sum of large terms of both signs, the lemma's error a small difference.
 """
 
 import torch
@@ -12,7 +12,7 @@ from lgn.network import LogicNetwork
 from probes.common import Examples, blocks
 
 BLOCK_VALUES = 2**15
-"""Activations of a layer that go through it together: its dozen arrays stay in cache."""
+"""Activations of a layer per block: its dozen arrays stay in cache."""
 
 Triple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -35,7 +35,7 @@ def loss_along_logits(
     direction: list[torch.Tensor],
     given: Examples,
 ) -> tuple[float, float, float]:
-    """The mean loss at scaled_logits + t direction (each (width, 16) a layer), t = 0, and two derivatives in t."""
+    """The mean loss at scaled_logits + t direction (each a (width, 16) per layer), t = 0, and two derivatives in t."""
     pairs = zip(scaled_logits, direction, strict=True)
     coefficients = [tuple(map(gate_coefficients, softmax_triple(*pair))) for pair in pairs]
     totals = torch.zeros(3, dtype=torch.float64)
@@ -53,10 +53,9 @@ def second_derivative_along_activations(
     directions: list[torch.Tensor],
     given: Examples,
 ) -> float:
-    """Sum over images of the loss's second derivative in t where t directions[layer] (width, n) is added to the
-    outputs.
+    """Sum over images of the loss's second derivative in t, if t directions[layer] (width, n) is added to the outputs.
 
-    coefficients: each layer's (width, 4). Every image has a direction of its own.
+    coefficients: each layer's (width, 4). Every image has its own direction.
     """
     x = None
     for layer in range(network.depth):
@@ -68,7 +67,7 @@ def second_derivative_along_activations(
 def activations(
     network: LogicNetwork, coefficients: list[torch.Tensor], given: Examples
 ) -> list[torch.Tensor]:
-    """Each layer's outputs (width, n) float64 under its coefficients (width, 4)."""
+    """Each layer's outputs (width, n) float64 for its coefficients (width, 4)."""
     outputs = []
     for layer, c in enumerate(coefficients):
         a, b = layer_inputs(network, layer, outputs[-1] if outputs else given.bits)
@@ -78,7 +77,7 @@ def activations(
 
 
 def layer_inputs(network: LogicNetwork, layer: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a layer's neurons read, both (width, n) float64, from the outputs (or bits) before it."""
+    """Both inputs (width, n) float64 of a layer's neurons, from the outputs (or bits) x before it."""
     return tuple(x.index_select(0, wire).double() for wire in network.wiring(layer))
 
 
@@ -98,9 +97,9 @@ def softmax_triple(logits: torch.Tensor, direction: torch.Tensor) -> Triple:
 def _layer(
     network: LogicNetwork, layer: int, given: Examples, x: Triple | None, coefficients: tuple
 ) -> Triple:
-    """A layer's outputs (width, n) and derivatives. x: those of the layer before, None for the bits, which are fixed.
+    """A layer's outputs (width, n) and derivatives. x: of the layer before; None for the bits, which are fixed.
 
-    coefficients: (width, 4) and two derivatives, None where they are fixed too.
+    coefficients: (width, 4) and two derivatives, which are None if the coefficients are fixed too.
     """
     c, slope_c, curvature_c = (None if k is None else k.unsqueeze(-1).unbind(1) for k in coefficients)
     first, second = network.wiring(layer)
@@ -128,12 +127,12 @@ def _layer(
 def _loss_triple(network: LogicNetwork, outputs: Triple, labels: torch.Tensor) -> torch.Tensor:
     """(3,) sum over images of the cross-entropy and its two derivatives, for the last layer's outputs."""
     scores, slope, curvature = (class_scores(network, x) for x in outputs)
-    chances = torch.softmax(scores, 0)
+    probabilities = torch.softmax(scores, 0)
     images = torch.arange(len(labels), device=labels.device)
     value = (torch.logsumexp(scores, 0) - scores[labels, images]).sum()
-    mean_slope = (chances * slope).sum(0)
+    mean_slope = (probabilities * slope).sum(0)
     # Cross-entropy's Hessian in the scores is diag(p) - pp': a variance.
-    variance = (chances * (slope - mean_slope) ** 2).sum()
+    variance = (probabilities * (slope - mean_slope) ** 2).sum()
     first = (mean_slope - slope[labels, images]).sum()
-    second = ((chances * curvature).sum(0) - curvature[labels, images]).sum() + variance
+    second = ((probabilities * curvature).sum(0) - curvature[labels, images]).sum() + variance
     return torch.stack([value, first, second]).cpu()

@@ -1,4 +1,4 @@
-"""The commands about presets and runs: lgn train | pieces | verify | design | keys."""
+"""The commands for runs and presets: lgn train | pieces | verify | design | keys."""
 
 import csv
 import sys
@@ -15,8 +15,8 @@ DIVERGED = 3
 
 
 def add_commands(commands) -> None:
-    """Adds them to the subparsers of `lgn`."""
-    train = commands.add_parser("train", help="train one run, or one for each seed of seed=0,1,2")
+    """Adds this module's commands to the subparsers of `lgn`."""
+    train = commands.add_parser("train", help="train one run, or one run per seed with seed=0,1,2")
     train.add_argument(
         "settings", nargs="+", metavar="key=value", help="the run's settings (see config/README.md)"
     )
@@ -24,46 +24,54 @@ def add_commands(commands) -> None:
         "--output",
         type=given_path,
         required=True,
-        help="directory of the record; of several, one is made in it for each",
+        help="directory of the record; with several seeds, the parent of one directory per run",
     )
     add_execution(train)
     train.add_argument(
-        "--snapshots", type=int, default=0, help="how often before the end to store the logits, for probes"
+        "--snapshots",
+        type=int,
+        default=0,
+        help="number of times to store the logits before the end, for probes",
     )
-    there = train.add_mutually_exclusive_group()
-    there.add_argument("--again", action="store_true", help="train anew what has a record, and replace it")
-    there.add_argument(
+    existing = train.add_mutually_exclusive_group()
+    existing.add_argument(
+        "--again", action="store_true", help="train again where there is a record, and replace it"
+    )
+    existing.add_argument(
         "--continue-from",
         type=given_path,
         metavar="record",
-        help="go on from the end of a shorter run that was told to --keep-checkpoint",
+        help="continue from the end of a shorter run that was trained with --keep-checkpoint",
     )
     train.add_argument(
         "--keep-checkpoint",
         action="store_true",
-        help="keep the state of the last iteration beside the record, for a longer run to --continue-from",
+        help="store the last iteration's state beside the record, so that a longer run can --continue-from it",
     )
     train.add_argument(
         "--accept-diverged",
         action="store_true",
-        help=f"a run whose loss became NaN has a record; without this the exit status is {DIVERGED} then",
+        help=f"exit with status 0, not {DIVERGED}, if a run diverges; its record is written either way",
     )
     add_data_dir(train)
     train.set_defaults(command=_train, several="settings")
 
     pieces = commands.add_parser(
-        "pieces", help="train a preset run after run, for so long; the same command goes on (exit status 142)"
+        "pieces",
+        help="train a preset's runs for a limited time; the same command continues (exit status 142)",
     )
     pieces.add_argument("preset", type=given_path, help="YAML file, such as config/paper.yaml")
-    pieces.add_argument("--seconds", type=float, required=True, help="until the last checkpoint is begun")
+    pieces.add_argument(
+        "--seconds", type=float, required=True, help="time until it writes a checkpoint and stops"
+    )
     add_data_dir(pieces)
     pieces.set_defaults(command=_pieces)
 
-    verify = commands.add_parser("verify", help="does this machine give what stored records say?")
+    verify = commands.add_parser("verify", help="retrain stored records and compare the results")
     verify.add_argument(
         "records",
         nargs="*",
-        help="directories of records to train anew (default: those of the repository, about ten seconds)",
+        help="directories of records to retrain (default: those of the repository, about ten seconds)",
     )
     add_execution(verify)
     add_data_dir(verify)
@@ -73,7 +81,7 @@ def add_commands(commands) -> None:
     design.add_argument("preset", type=given_path, help="YAML file, such as config/default.yaml")
     design.set_defaults(command=_design)
 
-    keys = commands.add_parser("keys", help="print config/README.md, made from the typed model")
+    keys = commands.add_parser("keys", help="print config/README.md, generated from the typed model")
     keys.set_defaults(command=_keys)
 
 
@@ -91,7 +99,7 @@ def _train(options) -> int:
 
     def progress(run):
         bar = _bar(run)
-        bars.append(bar)  # of several threads: the last need not be this one
+        bars.append(bar)  # several threads append, so bars[-1] need not be this one
         return bar
 
     try:
@@ -159,7 +167,7 @@ def _preset_data_dir(preset, options) -> Path:
 
 
 def parse_runs(settings: dict[str, object], output: Path) -> dict:
-    """directory -> run; where `seed` is a list such as 0,1,2 a run for each, in directories named by their ids."""
+    """directory -> run. If `seed` is a list such as 0,1,2: one run per seed, in directories named by run ids."""
     from lgn.methods import spell_out_method
     from lgn.run import parse_run
 
@@ -179,9 +187,9 @@ def _verify(options) -> int:
 
     execution, differ = execution_of(options), False
     for directory in map(given_path, options.records) if options.records else reference_records():
-        verdict = verify(directory, data_dir_of(options), execution)
-        print(f"{verdict.run_id}: {verdict.level}: {verdict.details}", flush=True)
-        differ |= verdict.level == DIFFERENT
+        found = verify(directory, data_dir_of(options), execution)
+        print(f"{found.run_id}: {found.level}: {found.details}", flush=True)
+        differ |= found.level == DIFFERENT
     return 1 if differ else 0
 
 

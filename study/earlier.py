@@ -1,6 +1,6 @@
-"""What stands already where a run is to be trained: a record that is never replaced in silence, or a way to go on.
+"""Checks an existing record before training, so that none is replaced silently, and continues finished runs.
 
-A finished run goes on where its state at the end was kept: that begins a longer run.
+A finished run with a kept checkpoint can be continued to more iterations.
 """
 
 from pathlib import Path
@@ -15,16 +15,16 @@ from lgn.state import SNAPSHOT
 INSTEAD = "allowed: another folder, or `lgn train --again` to replace the record"
 
 KEPT = "kept_records.safetensors"
-"""The checkpoint of the last iteration, beside a record whose training was told to keep it."""
+"""The checkpoint of the last iteration, beside a record that was trained with --keep-checkpoint."""
 
 FREE = ("iterations", "evaluations", "time_budget_seconds")
-"""How long a run goes on and how often it is looked at, of which no step depends but by final_temperature."""
+"""Settings that may differ in a continuation: no step depends on them, except through final_temperature."""
 
 
 def record_of(run: Run, directory: Path) -> dict | None:
-    """run.json of this very run in a folder; None where there is none.
+    """run.json of this run in a folder; None if there is no record.
 
-    Raises LgnError where the record there is of other settings or of a version that trains them otherwise.
+    Raises LgnError if the record has other settings, or is of a version that trains them differently.
     """
     path = directory / "run.json"
     if not path.exists():
@@ -41,7 +41,7 @@ def record_of(run: Run, directory: Path) -> dict | None:
 
 
 def require_same_execution(record: dict, run: Run, directory: Path, execution: Execution) -> None:
-    """Raises LgnError where training the run now would make another record: other rounding, other clocks, snapshots."""
+    """Raises LgnError if training now would give another record: other rounding, other clocks, other snapshots."""
     made = record["environment"]
     backend, device = resolve(execution.backend, execution.device, run.estimator, run.optimizer_settings)
     there = (made["backend"], made["device"], made["threads"], records.SNAPSHOTS in record["files"])
@@ -53,7 +53,7 @@ def require_same_execution(record: dict, run: Run, directory: Path, execution: E
 
 
 def differences(there: Run, here: Run) -> dict[str, tuple[object, object]]:
-    """key -> (value there, value here) of the settings in which two runs differ."""
+    """key -> (value there, value here), for settings in which two runs differ."""
     pairs = {key: (getattr(there, key), getattr(here, key)) for key in Run.model_fields}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -63,10 +63,10 @@ def _said(value: object) -> object:
 
 
 def continue_from(source: Path, run: Run, directory: Path, execution: Execution) -> None:
-    """Puts the kept state of the record in `source` into a folder, as the checkpoint that `run` goes on from there.
+    """Copies the kept state of the record in `source` into a folder, as a checkpoint from which `run` continues.
 
-    A folder that has a record or a checkpoint of the run already stays as it is. Raises LgnError where nothing was
-    kept, and where an uninterrupted training of `run` would not have come through that state.
+    Does nothing if the folder already has a record or a checkpoint of the run. Raises LgnError if no state was kept,
+    and if an uninterrupted training of `run` would not have passed through it.
     """
     if record_of(run, directory) or (directory / records.CHECKPOINT).exists():
         return

@@ -1,4 +1,4 @@
-"""A preset trained run after run in pieces of limited time, each going on where the one before was stopped."""
+"""Trains a preset's runs one after another, in time slices: each call continues where the last one stopped."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from study.terminal import ProgressBar
 
 
 def remaining(preset: Preset, runs: Path) -> list[Run]:
-    """The runs without a record below `runs`: every setting's first seed, in the order of the sweeps, then the next."""
+    """The runs without a record below `runs`, ordered by seed, then by sweep."""
     ordered = sorted(expand(preset), key=lambda run: _seeds(preset).index(run.seed))
     return [run for run in ordered if not _has_record(run, runs)]
 
@@ -24,10 +24,10 @@ def train_remaining(
     stop: StopRequest,
     progress: Callable[[Run], ProgressBar],
 ) -> Iterator[dict]:
-    """Trains them one after another as the preset's `execution` says; gives each run.json when it is written.
+    """Trains the remaining runs one after another with the preset's `execution`; yields each run.json.
 
-    Records stand where the workflow looks for them. Raises Stopped, with a checkpoint written, when `stop` asks, and
-    LgnError where a record is of a version that trains otherwise.
+    The records are in the workflow's folders. When `stop` asks, it writes a checkpoint and raises Stopped. Raises
+    LgnError if a record is of a version that trains differently.
     """
     for run in remaining(preset, runs):
         if _has_record(run, runs):

@@ -1,4 +1,4 @@
-"""The typed model of a preset, and how it expands into runs."""
+"""The typed model of a preset, and its expansion into runs."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -12,33 +12,34 @@ from lgn.files import expanded
 from lgn.methods import spell_out_method
 from lgn.run import Execution, Run, parse_run
 from lgn.settings import parse_yaml, validated, whole
+from study.compared import Pair, check_compared
 from study.primary import check_primary, require_primary
 
-Probe = Literal[
+ProbeName = Literal[
     "hessian", "lemma", "plane", "line", "noise", "layers", "class_gates", "use", "bypass", "cost"
 ]
-"""Measurements of weights, see probes; named here because a preset asks for them."""
+"""The probes that a preset may ask for: measurements of weights, see probes."""
 
 
 def whole_seeds(seeds: object) -> object:
-    """`whole` of each item of a list."""
+    """Applies `whole` to each item of a list."""
     return [whole("seeds", value) for value in seeds] if isinstance(seeds, list) else seeds
 
 
 class Sweep(BaseModel):
-    """One ablation: `set` overrides the base run, `vary` takes the product of its lists.
+    """One ablation: `set` overrides the base run, `vary` gives the product of its lists.
 
-    `method` may stand in either for (noise, straight_through, temperature), see METHODS.
+    Either may use `method` in place of (noise, straight_through, temperature), see METHODS.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    set: dict[str, Any] = Field({}, description="keys of the base run that this sweep overrides")
-    vary: dict[str, list[Any]] = Field({}, description="keys of the run -> values; all combinations run")
-    seeds: list[int] | None = Field(None, min_length=1, description="this sweep's own seeds")
-    probes: list[Probe] = Field(
-        [], description="what is measured of these runs' weights when they have trained"
+    set: dict[str, Any] = Field({}, description="settings of the base run that this sweep overrides")
+    vary: dict[str, list[Any]] = Field(
+        {}, description="keys of the run -> values; all combinations are trained"
     )
+    seeds: list[int] | None = Field(None, min_length=1, description="this sweep's own seeds")
+    probes: list[ProbeName] = Field([], description="measurements of these runs' weights after training")
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
@@ -52,19 +53,27 @@ class Preset(BaseModel):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
         description="names the folders below results/ and paper_figures/",
     )
-    base: dict[str, Any] = Field(
-        description="keys of the run that every run shares unless a sweep says otherwise"
-    )
-    seeds: list[int] = Field(min_length=1, description="seeds of every sweep that states none")
+    base: dict[str, Any] = Field(description="settings of every run, unless a sweep overrides them")
+    seeds: list[int] = Field(min_length=1, description="seeds of every sweep without its own")
     sweeps: list[Sweep] = Field(
-        min_length=1, description="the ablations; runs that two sweeps share run once"
+        min_length=1, description="the ablations; a run in two sweeps is trained once"
     )
     primary: float | None = Field(
         None,
         gt=0,
         le=1000,
-        description="temperature that stands for GLGN in claims, one that a GLGN runs at; required where "
-        "it runs at several beside a DLGN",
+        description="GLGN's temperature in the claims; required if GLGN runs at several temperatures beside a DLGN",
+    )
+    compare: list[Pair] = Field(
+        [],
+        description="pairs of methods, {method: X, against: Y}: the table `compare` has their differences by seed",
+    )
+    figures: list[str] | None = Field(
+        None, description="names of the figures that are drawn; null: every one that the runs allow"
+    )
+    trials: str | None = Field(
+        None,
+        description="preset file of the trials that chose these runs: they are a leaderboard's final runs",
     )
     execution: Execution = Field(Execution(), description="where and how runs execute")
     data_dir: str | None = Field(
@@ -75,22 +84,23 @@ class Preset(BaseModel):
 
     _whole = field_validator("seeds", mode="before")(whole_seeds)
 
-    @field_validator("data_dir", "results_dir", "figures_dir")
+    @field_validator("trials", "data_dir", "results_dir", "figures_dir")
     def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
         return folder and expanded(folder, field.field_name)
 
 
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:
-    """A validated Preset whose every run is valid too. Raises LgnError as parse_run does."""
+    """A validated Preset with valid runs. Raises LgnError as parse_run."""
     preset = validated(Preset, config, where)
     runs = expand(preset, where)
     check_primary(preset.primary, ((run.method, run.temperature) for run in runs), where)
     require_primary(preset.primary, runs, where)
+    check_compared(preset.compare, runs, where)
     return preset
 
 
 def read_mapping(path: Path | str) -> dict[Any, Any]:
-    """The mapping in a YAML file. Raises LgnError, naming the file, where there is none or a key stands twice."""
+    """The mapping in a YAML file. Raises LgnError, naming the file, if it is not a mapping or a key occurs twice."""
     try:
         config = parse_yaml(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -103,14 +113,14 @@ def read_mapping(path: Path | str) -> dict[Any, Any]:
 
 
 def read_preset(path: Path | str) -> Preset:
-    """The preset in a YAML file. Raises LgnError where it cannot be read or is not valid."""
+    """The preset in a YAML file. Raises LgnError if it cannot be read or is not valid."""
     return parse_preset(read_mapping(path), str(path))
 
 
 def check_config_files(paths: Iterable[Path | str]) -> None:
-    """Looks at the files that Snakemake merges into one configuration, with a reader of its own that says nothing.
+    """Checks the files that Snakemake merges into one configuration; its own reader reports nothing.
 
-    Raises LgnError as read_mapping, and where two of them name a preset: what they merge into is neither.
+    Raises LgnError as read_mapping, and if two files name a preset: the merged configuration would be neither.
     """
     named = [path for path in paths if "preset" in read_mapping(path)]
     if len(named) > 1:
@@ -118,7 +128,7 @@ def check_config_files(paths: Iterable[Path | str]) -> None:
 
 
 def expand(preset: Preset, where: str = "config") -> list[Run]:
-    """The runs of a preset, each once, in the order of its sweeps, then of seeds."""
+    """The runs of a preset, each once, ordered by sweep, then by seed."""
     for index, sweep in enumerate(preset.sweeps):
         for key in (key for key, values in sweep.vary.items() if not values):
             raise LgnError(f"{where}: sweeps[{index}]: vary: {key}: []; allowed: at least one value")
@@ -131,9 +141,9 @@ def expand(preset: Preset, where: str = "config") -> list[Run]:
     return list(runs.values())
 
 
-def probed(preset: Preset) -> dict[Probe, list[Run]]:
-    """probe -> the runs of the sweeps that ask for it, each once."""
-    runs: dict[Probe, dict[str, Run]] = {}
+def probed(preset: Preset) -> dict[ProbeName, list[Run]]:
+    """probe -> runs of the sweeps that ask for it, each once."""
+    runs: dict[ProbeName, dict[str, Run]] = {}
     for index, sweep in enumerate(preset.sweeps):
         for run in _sweep_runs(preset, sweep, f"sweeps[{index}]") if sweep.probes else []:
             for probe in sweep.probes:

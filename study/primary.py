@@ -1,6 +1,6 @@
-"""The temperature of GLGN that claims are about: where it runs at several, the preset says which.
+"""GLGN's temperature in the claims: if GLGN runs at several, the preset states one.
 
-A rule that guessed it, from seeds and company, would move the claims when an ablation is added.
+A rule that guessed it from the runs could change the claims when an ablation is added.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Protocol
 from lgn.errors import LgnError
 
 METHOD_KEYS = ("parametrization", "options", "noise", "straight_through", "temperature")
-"""What makes a method; a setting is all else that shapes a training."""
+"""Keys that define a method. The other keys define the setting, except the budget and the seed."""
 
 BUDGET_KEYS = (
     "iterations",
@@ -18,7 +18,7 @@ BUDGET_KEYS = (
     "train_evaluation_images",
     "test_evaluation_images",
 )
-"""How long a run goes on and how often it is looked at: methods with unlike budgets still compare."""
+"""Keys of a run's length and its evaluations: methods with different budgets can still be compared."""
 
 
 class _Run(Protocol):
@@ -31,7 +31,7 @@ class _Run(Protocol):
 
 
 def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], where: str) -> None:
-    """Raises LgnError where no GLGN among runs, (method, temperature) each, has the temperature stated for it."""
+    """Raises LgnError if no GLGN among the runs, (method, temperature) each, has the primary temperature."""
     swept = {temperature for method, temperature in runs if method == "glgn"}
     if primary is not None and primary not in swept:
         allowed = _listed(swept) or "none, as no GLGN runs"
@@ -39,13 +39,11 @@ def check_primary(primary: float | None, runs: Iterable[tuple[str, float]], wher
 
 
 def require_primary(primary: float | None, runs: Iterable[_Run], where: str) -> None:
-    """Raises LgnError where a setting compares DLGN with GLGN at several temperatures of which none is the primary."""
+    """Raises LgnError if a setting compares DLGN with GLGN at several temperatures, and none is the primary one."""
     settings: dict[tuple, dict[str, set[float]]] = {}
     for run in runs:
         if run.method in ("dlgn", "glgn"):
-            left_out = {*METHOD_KEYS, *BUDGET_KEYS, "seed"}
-            setting = tuple(value for key, value in run.model_dump().items() if key not in left_out)
-            settings.setdefault(setting, {}).setdefault(run.method, set()).add(run.temperature)
+            settings.setdefault(setting_of(run), {}).setdefault(run.method, set()).add(run.temperature)
     for setting in settings.values():
         swept = setting.get("glgn", set())
         if "dlgn" in setting and len(swept) > 1 and primary not in swept:
@@ -54,6 +52,12 @@ def require_primary(primary: float | None, runs: Iterable[_Run], where: str) -> 
                 f"{where}: primary: {given}; allowed: the temperature of GLGN that the claims are about, of "
                 f"{_listed(swept)} that run beside one DLGN"
             )
+
+
+def setting_of(run: _Run) -> tuple:
+    """What a run has in common with those that it is compared with: all but method, budget and seed."""
+    left_out = {*METHOD_KEYS, *BUDGET_KEYS, "seed"}
+    return tuple(value for key, value in run.model_dump().items() if key not in left_out)
 
 
 def _listed(temperatures: Iterable[float]) -> str:

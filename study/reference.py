@@ -1,4 +1,4 @@
-"""config/README.md and the JSON schema, made from the typed model so that they cannot fall behind it."""
+"""Generates config/README.md and the JSON schema from the typed model, so that they stay up to date."""
 
 import json
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from lgn.methods import METHODS, method_label, parametrizations
 from lgn.methods._names import shorthands
 from lgn.run import Execution, Run
+from study.compared import Pair
 from study.official_keys import official_keys_table
 from study.preset import Preset, Sweep
 
@@ -20,36 +21,40 @@ Targets come first, since `--configfile` takes several files: `snakemake figures
 
 In folders and paths, `~` and environment variables such as `$SCRATCH` stand for what they do in a shell.
 
-`make reproduce PRESET="digits map rates"` makes several, one after the other.
+`make reproduce PRESET="digits map rates"` makes several, one after the other. Times are of two cores of a desk machine.
 
-| preset | what it is |
-|---|---|
-| `smoke.yaml` | digits, tiny nets, 2 seeds, all four methods: does the installation work? |
-| `verify.yaml` | digits, tiny nets, one seed: the records that `lgn verify` compares a machine with |
-| `default.yaml` | digits, the claims at three epsilons: the paper's case in miniature, torch's default, a small one |
-| `epsilon.yaml` | digits, the claims from the paper's ratio of gradient to epsilon down, at its learning rate |
-| `epsilon_depth.yaml` | digits, depth 6 to 48 at torch's epsilon and at 1e-30: does any depth need noise? |
-| `epsilon_cifar.yaml` | CIFAR-10, depth 12: the claims at the paper's ratio, at torch's epsilon and at a small one |
-| `epsilon_controls.yaml` | digits, loss scaled instead of epsilon, epsilon inside the root, no Adam, shuffled labels |
-| `ratio.yaml` | digits, ten ways to move a DLGN's gradient or epsilon: is take-off one function of their ratio? |
-| `paper_cpu.yaml` | the paper's own net on one CPU thread, its first 4,000 iterations, hours a run |
-| `digits.yaml` | digits, the four methods at two depths, temperatures and noise types, at torch's epsilon |
-| `cifar10.yaml` | CIFAR-10 at the size of a workstation |
-| `map.yaml` | digits, width by depth by initialisation: where each claim begins to hold |
-| `cifar10_map.yaml` | the same on CIFAR-10, small nets |
-| `depth_width.yaml` | digits, accuracy and gap by depth and by width: the paper's Figs. 3 to 5 |
-| `cifar_small.yaml` | CIFAR-10 and CIFAR-100, small nets: the paper's figures on its own data sets |
-| `published.yaml` | CIFAR-10, the net of difflogic's published 51.27%, an hour a seed |
-| `mnist_like.yaml` | data sets of MNIST's shape, five seeds |
-| `controls.yaml` | digits, nets told no truth, cooled, started larger, without Adam: what makes gates collapse |
-| `rates.yaml` | digits, four learning rates: is GLGN's plateau that of the paper's 0.01? |
-| `descent.yaml` | digits, plain descent at eight rates: where the claims hold |
-| `cifar_descent.yaml` | CIFAR-10, plain descent at six rates |
-| `contradictions.yaml` | digits, temperatures with and without straight-through: two published contradictions |
-| `noise_alone.yaml` | digits, where DLGN has a gap: does noise without straight-through shrink it? |
-| `methods.yaml` | digits, every method shipped, other optimizers, learned wiring: what do they give at one budget? |
-| `gpu.yaml` | digits, the claims and temperatures with ten seeds, for a GPU |
-| `paper.yaml` | the paper's own sizes, CIFAR-10 and CIFAR-100; for a GPU |
+| question | preset | runs | takes |
+|---|---|---|---|
+| Does the installation work? | `smoke.yaml` | 20, digits 6 x 200 | minutes |
+| Do the paper's claims hold, at which epsilon? | `default.yaml` | 90, digits 12 x 500, 7 seeds | 45 minutes |
+| Which method is best? | `leaderboard_trials.yaml`, `leaderboard.yaml` | 680, digits, `make leaderboard` | 2 hours |
+| Does any depth need noise? | `epsilon_depth.yaml` | 144, digits, depth 6 to 48 | 1 hour |
+| What does a DLGN's gradient or epsilon decide? | `ratio.yaml` | 93, digits, ten ways to move them | 20 minutes |
+| The paper's own net? | `paper_cpu.yaml`, its first 4,000 iterations; `paper.yaml` on a GPU | 5; 101 | hours a run |
+
+And the others:
+
+| question | preset | runs | takes |
+|---|---|---|---|
+| The claims at the paper's learning rate too? | `epsilon.yaml` | 124 | 16 core-hours, not yet run in full |
+| The same on CIFAR-10? | `epsilon_cifar.yaml` | 57, 12 x 6,000 | not yet run |
+| Is it epsilon? | `epsilon_controls.yaml` | 57, digits: loss scaled, SGD, shuffled labels | 30 minutes |
+| Other optimizers, learned wiring? | `methods.yaml` | 60, digits 6 x 500, every method | not yet run in full |
+| Temperatures and noise types at torch's epsilon? | `digits.yaml` | 60, depth 6 and 12, probes | 45 minutes |
+| At which width and depth does a claim begin? | `map.yaml` | 324, digits | 35 minutes |
+| The same on CIFAR-10? | `cifar10_map.yaml` | 72, small nets | 20 minutes |
+| The paper's Figs. 3 to 5? | `depth_width.yaml` | 63, digits, 400,000 iterations | 50 minutes |
+| The paper's figures on its own data? | `cifar_small.yaml` | 96, CIFAR-10 and CIFAR-100, probes | 2 hours |
+| difflogic's published 51.27%? | `published.yaml` | 4, CIFAR-10 4 x 12,000 | an hour a run |
+| Data of MNIST's shape? | `mnist_like.yaml` | 20, Fashion-MNIST | 10 minutes |
+| What makes gates collapse? | `controls.yaml` | 57, digits: random labels, cooling, SGD | 15 minutes |
+| Is GLGN's plateau the learning rate's? | `rates.yaml` | 72, digits, four rates | 20 minutes |
+| Do the claims hold under SGD? | `descent.yaml`, `cifar_descent.yaml` | 72 digits, 54 CIFAR-10 | 30 and 10 minutes |
+| Two published contradictions? | `contradictions.yaml` | 54, digits | 10 minutes |
+| Does noise alone shrink the gap? | `noise_alone.yaml` | 84, digits | not yet run |
+| A workstation's CIFAR-10? | `cifar10.yaml` | 51, width 8,000 | 18 core-hours, not yet run |
+| Ten seeds on a GPU? | `gpu.yaml` | 110, digits, depth 12 | not yet run |
+| Does this machine give the kept bytes? `lgn verify` | `verify.yaml` | 4 | seconds |
 
 A sweep is the product of the lists in `vary`, on top of `set`, on top of `base`, for every seed; runs that two
 sweeps share run once. `method`, in a sweep or as `lgn train method=glgn`, stands for noise, straight_through and,
@@ -71,6 +76,7 @@ def config_reference() -> str:
         _HEAD + methods,
         _table("Keys of a preset", Preset),
         _table("Keys of a sweep", Sweep),
+        _table("Keys of a pair in `compare`", Pair),
         _table("Keys of `execution`", Execution),
         _table(
             "Keys of a run (in `base`, in a sweep's `set` and `vary`, and as `lgn train key=value ...`)", Run
@@ -103,7 +109,7 @@ def _table(title: str, model: type[BaseModel]) -> str:
 
 
 def _allowed(schema: dict) -> str:
-    """What a JSON schema allows, in a few words."""
+    """The allowed values of a JSON schema, in a few words."""
     if "anyOf" in schema:
         return " or ".join(_allowed(option) for option in schema["anyOf"])
     if "examples" in schema:
@@ -121,5 +127,5 @@ def _allowed(schema: dict) -> str:
 
 
 def _shown(value) -> str:
-    """A value as YAML spells it."""
+    """A value in YAML."""
     return json.dumps(value) if not isinstance(value, str) else value

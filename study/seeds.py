@@ -1,4 +1,4 @@
-"""Runs that differ in their seeds only: together on a GPU, in turn elsewhere."""
+"""Trains runs that differ only in their seeds: batched on a GPU, one after another elsewhere."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -24,13 +24,13 @@ def train_seeds(
     again: bool = False,
     keep: str | None = None,
 ) -> list[dict]:
-    """Trains runs that differ in their seeds only, each into its directory; returns the contents of their run.json.
+    """Trains runs that differ only in their seeds, each into its directory; returns the contents of their run.json.
 
-    With the triton backend's fused step all take each step together, in one launch, and each record's clock counts that
-    launch for all; otherwise one trains after the other. Results, and `keep`, are those of train(). Runs that have a
-    record of the same training keep it, so that an interrupted call goes on; again: all train, and replace what is
-    there. A run that fails leaves the others to end; its error is raised then. Before any trains, LgnError is raised
-    where a record is of other settings, another version or another execution, or where what is to be kept was not.
+    With the triton backend's fused step the seeds are batched: each step is one launch for all, and every record's
+    clock counts the whole launch. Otherwise they train one after another. Results and `keep` are as in train(). A run with a record of
+    the same training is skipped, so that an interrupted call continues; again: train all, and replace records. If a
+    run fails, the others still finish; then its error is raised. Before training, raises LgnError if a record has
+    other settings, another version or another execution, or lacks the checkpoint that is to be kept.
     """
     if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
         raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
@@ -44,7 +44,7 @@ def train_seeds(
 
 
 def _is_trained(directory: Path, run: Run, execution: Execution, keep: str | None) -> bool:
-    """Whether there is a record such as training the run now would make. Raises LgnError where there is another one."""
+    """Whether the record that training would give already exists. Raises LgnError if there is another record."""
     record = record_of(run, directory)
     if record is None:
         return False
@@ -80,7 +80,7 @@ def _train_together(
     stop: StopRequest | None,
     keep: str | None,
 ) -> None:
-    from lgn.kernels.gpu.together import gang_engines
+    from lgn.kernels.gpu.seed_engines import seed_engines
 
     several = list(runs.values())
     one = several[0]
@@ -93,9 +93,9 @@ def _train_together(
     dataset, encoder = read_data(one, data_dir)
     warm_up(one, execution)
     networks = [build_network(run, inputs=encoder.size) for run in several]
-    engines = gang_engines(networks, encoder, one.optimizer_settings, device)
+    engines = seed_engines(networks, encoder, one.optimizer_settings, device)
 
-    def train_member(engine, run: Run, directory: Path) -> None:
+    def train_seed(engine, run: Run, directory: Path) -> None:
         try:
             train_on(engine, run, directory, dataset, encoder, execution, progress(run), stop, keep)
         finally:
@@ -103,7 +103,7 @@ def _train_together(
 
     with ThreadPoolExecutor(len(runs)) as threads:
         futures = [
-            threads.submit(train_member, engine, run, directory)
+            threads.submit(train_seed, engine, run, directory)
             for engine, (directory, run) in zip(engines, runs.items(), strict=True)
         ]
         try:

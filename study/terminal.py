@@ -1,4 +1,4 @@
-"""Whoever watches a training: a bar or lines that show where it is, and signals that ask it to end."""
+"""Progress of a training as a bar or as lines, and signals that ask it to end."""
 
 import math
 import signal
@@ -11,7 +11,7 @@ from lgn.stopping import StopRequest
 
 
 class ProgressBar:
-    """Shows loss, discrete test accuracy and time left; see train.Progress."""
+    """Shows loss, discrete test accuracy and remaining time; see train.Progress."""
 
     LINE_SECONDS = 30.0
 
@@ -51,15 +51,15 @@ class ProgressBar:
 
 
 def _shown(value: float) -> str:
-    """Four digits; "-" where there is nothing yet, as of the loss before the first step."""
+    """Four digits; "-" for NaN, such as the loss before the first step."""
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 @contextmanager
 def stop_on_signals(seconds: float = 0.0) -> Iterator[StopRequest]:
-    """SIGTERM (schedulers, time limits) and SIGINT (Ctrl-C) become a request while this is entered.
+    """Context in which SIGTERM (schedulers, time limits) and SIGINT (Ctrl-C) set a StopRequest.
 
-    So does SIGALRM, which comes after so many seconds where they are not 0.
+    So does SIGALRM, which is sent after `seconds` unless they are 0.
     """
     request = StopRequest()
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)

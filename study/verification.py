@@ -1,4 +1,4 @@
-"""Does this machine give what a stored record says? Retrains it and compares byte for byte, then within a tolerance."""
+"""Reproduces stored records on this machine: retrains a run and compares byte for byte, then within a tolerance."""
 
 import csv
 import math
@@ -17,20 +17,19 @@ REFERENCE = Path(__file__).resolve().parent.parent / "results" / "reference" / "
 CLOCKS = ("training_seconds", "elapsed_seconds")
 
 EARLY_ITERATIONS, EARLY_LOSS = 10, 1e-3
-"""Rounding differs between processors and backends, but for so many steps it moves the loss by no more than that share.
+"""Processors and backends round differently. In the first iterations this changes the loss at most by this share.
 
-Later on one gate that is chosen otherwise makes another training of the same distribution.
+Later a single different gate leads to another training of the same distribution.
 """
 FINAL_ACCURACY = 0.05
-"""Final accuracies of two such trainings differ by no more than this share of images (the records are of digits)."""
-
+"""Final accuracies of two such trainings differ at most by this share of images (the records are on digits)."""
 
 BIT_EXACT, WITHIN_TOLERANCE, DIFFERENT = "bit-exact", "within tolerance", "different"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """level: BIT_EXACT, WITHIN_TOLERANCE or DIFFERENT. details: what differs first and by how much."""
+class Comparison:
+    """level: BIT_EXACT, WITHIN_TOLERANCE or DIFFERENT. details: the first difference and its size."""
 
     run_id: str
     level: str
@@ -38,15 +37,15 @@ class Verdict:
 
 
 def reference_records(folder: Path = REFERENCE) -> list[Path]:
-    """Directories of the records that come with this repository. Raises LgnError where there are none."""
+    """Directories of this repository's records. Raises LgnError if there are none."""
     found = sorted(path.parent for path in folder.glob("*/run.json"))
     if not found:
         raise LgnError(f"{folder}: holds no records; allowed: a checkout of the repository, or name a record")
     return found
 
 
-def verify(directory: Path, data_dir: Path, execution: Execution) -> Verdict:
-    """Trains the run of a record anew, elsewhere, and compares. Raises LgnError where the record cannot be compared."""
+def verify(directory: Path, data_dir: Path, execution: Execution) -> Comparison:
+    """Retrains a record's run in another folder and compares. Raises LgnError if the record cannot be compared."""
     record = records.read_run(directory)
     if record["training_semantics"] != TRAINING_SEMANTICS:
         raise LgnError(
@@ -55,36 +54,34 @@ def verify(directory: Path, data_dir: Path, execution: Execution) -> Verdict:
         )
     run = parse_run(record["settings"], str(directory / "run.json"))
     with tempfile.TemporaryDirectory(prefix="lgn-verify-") as elsewhere:
-        anew = train(run, Path(elsewhere), data_dir, execution)
-        if anew["data_sha256"] != record["data_sha256"]:
+        new = train(run, Path(elsewhere), data_dir, execution)
+        if new["data_sha256"] != record["data_sha256"]:
             raise LgnError(f"{data_dir}: holds other {run.dataset} data than {directory} was trained on")
-        return compare(record, anew, directory, Path(elsewhere))
+        return compare(record, new, directory, Path(elsewhere))
 
 
-def compare(stored: dict, anew: dict, stored_directory: Path, anew_directory: Path) -> Verdict:
-    """The Verdict on two records of one run."""
-    # Of records from before there was one threshold for all, shares of unused gates do not compare.
-    one_threshold = math.isclose(stored["unused_threshold"], anew["unused_threshold"])
+def compare(stored: dict, new: dict, stored_directory: Path, new_directory: Path) -> Comparison:
+    """Compares two records of one run."""
+    # Old records have their own thresholds: their shares of unused gates cannot be compared.
+    one_threshold = math.isclose(stored["unused_threshold"], new["unused_threshold"])
     skipped = CLOCKS if one_threshold else (*CLOCKS, "unused_share")
-    theirs, ours = (
-        read_history(path / "history.csv", skipped) for path in (stored_directory, anew_directory)
-    )
-    same_weights = stored["files"]["weights.safetensors"] == anew["files"]["weights.safetensors"]
+    theirs, ours = (read_history(path / "history.csv", skipped) for path in (stored_directory, new_directory))
+    same_weights = stored["files"]["weights.safetensors"] == new["files"]["weights.safetensors"]
     difference = first_difference(theirs, ours)
-    if same_weights and difference is None and _same_gates(stored_directory, anew_directory):
+    if same_weights and difference is None and _same_gates(stored_directory, new_directory):
         details = "history, gates and weights are the same bytes"
         if not one_threshold:
             details += f", unused shares aside: the stored are above {stored['unused_threshold']:.4g} nats"
-        return Verdict(stored["run_id"], BIT_EXACT, details)
+        return Comparison(stored["run_id"], BIT_EXACT, details)
     where = difference or "weights differ, history does not"
     loss = early_loss_difference(theirs, ours)
-    accuracy = abs(stored["final"]["test_accuracy_discrete"] - anew["final"]["test_accuracy_discrete"])
+    accuracy = abs(stored["final"]["test_accuracy_discrete"] - new["final"]["test_accuracy_discrete"])
     within = loss <= EARLY_LOSS and accuracy <= FINAL_ACCURACY
     details = (
         f"{where}; loss of the first {EARLY_ITERATIONS} iterations within {loss:.2g} (allowed: {EARLY_LOSS:g}), "
         f"final discrete test accuracy within {100 * accuracy:.2g} points (allowed: {100 * FINAL_ACCURACY:g})"
     )
-    return Verdict(stored["run_id"], WITHIN_TOLERANCE if within else DIFFERENT, details)
+    return Comparison(stored["run_id"], WITHIN_TOLERANCE if within else DIFFERENT, details)
 
 
 def read_history(path: Path, skipped: tuple[str, ...] = CLOCKS) -> list[dict[str, str]]:
@@ -94,20 +91,20 @@ def read_history(path: Path, skipped: tuple[str, ...] = CLOCKS) -> list[dict[str
 
 
 def first_difference(theirs: list[dict[str, str]], ours: list[dict[str, str]]) -> str | None:
-    """Where two histories part first, in words; None where they are the same text."""
-    for stored, anew in zip(theirs, ours, strict=False):
+    """The first difference of two histories, in words; None if they are the same text."""
+    for stored, new in zip(theirs, ours, strict=False):
         for column in stored:
-            if stored[column] != anew.get(column):
-                return f"at iteration {stored['iteration']} {column} is {anew.get(column)}, stored {stored[column]}"
+            if stored[column] != new.get(column):
+                return f"at iteration {stored['iteration']} {column} is {new.get(column)}, stored {stored[column]}"
     return None if len(theirs) == len(ours) else f"{len(ours)} rows of history, stored {len(theirs)}"
 
 
 def early_loss_difference(theirs: list[dict[str, str]], ours: list[dict[str, str]]) -> float:
-    """Largest relative difference of the losses of the first iterations; infinite where there are none to compare."""
+    """Largest relative difference of the losses in the first iterations; infinite if there is nothing to compare."""
     differences = [
-        abs(float(anew["loss"]) - float(stored["loss"])) / abs(float(stored["loss"]))
-        for stored, anew in zip(theirs, ours, strict=False)
-        if stored["loss"] and anew["loss"] and int(stored["iteration"]) <= EARLY_ITERATIONS
+        abs(float(new["loss"]) - float(stored["loss"])) / abs(float(stored["loss"]))
+        for stored, new in zip(theirs, ours, strict=False)
+        if stored["loss"] and new["loss"] and int(stored["iteration"]) <= EARLY_ITERATIONS
     ]
     return max(differences, default=math.inf)
 

@@ -1,4 +1,4 @@
-"""What a backend does not compute is refused by name, or left to torch with a line that says so."""
+"""Settings that a backend does not compute are refused by name, or torch takes them and a line says so."""
 
 import importlib
 from dataclasses import dataclass, fields, replace
@@ -26,7 +26,7 @@ LEVELS = np.full((1, 12), 128, np.uint8)
 
 @dataclass(frozen=True)
 class Wider(Estimator):
-    """An estimator of a later day."""
+    """An estimator with a field that no backend lists."""
 
     entropy_weight: float = 0.0
 
@@ -79,7 +79,7 @@ def test_new_settings_at_their_defaults_change_nothing():
 
 
 def test_statements_name_what_there_is():
-    """A field or noise added elsewhere is not computed by an engine until its statement says so."""
+    """A new field or noise is refused until a backend's list has it."""
     for backend, (estimator, optimizer) in ABILITIES.items():
         assert set(estimator) == {field.name for field in fields(Estimator)}, backend
         assert set(optimizer) == {field.name for field in fields(OptimizerSettings)}, backend
@@ -108,7 +108,7 @@ def test_without_numbas_compiler_auto_is_torch_and_numba_says_what_to_do(monkeyp
     assert said.startswith("lgn: backend: numba with NUMBA_DISABLE_JIT=1; allowed:") and said.count("\n") == 1
     with pytest.raises(LgnError, match="^backend: numba with NUMBA_DISABLE_JIT=1; allowed: [^\n]+$"):
         resolve("numba", "cpu")
-    # Whoever imports kernels without an engine, such as lgn.inference, is told too.
+    # Modules that import kernels without an engine, such as lgn.inference, give the message too.
     with pytest.raises(LgnError, match="^NUMBA_DISABLE_JIT: 1 [^\n]+; allowed: [^\n]+$"):
         importlib.reload(importlib.import_module("lgn.kernels.cpu.lanes"))
 
@@ -124,9 +124,9 @@ def test_an_engine_says_when_its_network_has_left_it(backend):
     ours.network.load_state_dict(state)  # As a resumed training does.
     assert (ours.scores(pixels, "discrete") == before).all()
     ours.network.wiring(1)[:] = ours.network.wiring(1).flip(1)
-    with pytest.raises(LgnError, match="^wiring: is not what it was when the engine was made"):
+    with pytest.raises(LgnError, match="^wiring: has changed since the engine was made"):
         ours.scores(pixels, "discrete")
     ours.network.load_state_dict(state)
     ours.network.logits[1] = torch.nn.Parameter(ours.network.logits[1].detach().clone())
-    with pytest.raises(LgnError, match="^logits: have memory of their own since the engine was made"):
+    with pytest.raises(LgnError, match="^logits: have moved in memory since the engine was made"):
         ours.step(pixels, labels)

@@ -108,7 +108,7 @@ def small(estimator=METHODS[0], seed=0):
 
 
 def fast_small(backend, estimator=METHODS[0], threads=1):
-    """Has been called once, so that there is something to go stale."""
+    """A network that has been called once, so that its engine exists."""
     if backend == "triton":
         pytest.importorskip("triton")
     module = accelerate(small(estimator), backend, threads=threads)
@@ -259,7 +259,7 @@ def test_bits_between_0_and_1_or_with_a_gradient_are_refused(training):
 @pytest.mark.parametrize("columns", [35, 37, 72])
 @pytest.mark.parametrize("backend", ["numba", "triton"])
 def test_bits_of_another_width_are_refused(backend, columns):
-    """They once went over the ends of the kernels' buffers."""
+    """Such calls once wrote beyond the kernels' buffers."""
     fast = fast_small(backend)
     for module in (fast.train(), fast.eval()):
         with pytest.raises(LgnError, match="^bits: shape"):

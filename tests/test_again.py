@@ -1,4 +1,4 @@
-"""A finished run is not trained over in silence, and goes on to more iterations where its end was kept."""
+"""A finished run is not replaced silently, and can be continued to more iterations if its last state was kept."""
 
 import json
 from functools import partial
@@ -32,7 +32,7 @@ def no_warm_up(monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A finished run that kept its end."""
+    """A finished run with its last state."""
     directory = tmp_path_factory.mktemp("again") / "short"
     assert lgn_train(directory, "--keep-checkpoint") == 0
     return directory
@@ -98,7 +98,7 @@ METHODS = {
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_that_goes_on_ends_in_the_bytes_of_one_that_was_not_cut(tmp_path, method, backend):
-    """Rows: the short run's, then those of the long one, of which the first averages its loss from the cut on."""
+    """Rows: first the short run's, then the long run's; the first of these averages its loss from the short end on."""
     execution = Execution(backend=backend, device="cpu")
     short, middle, long = (parse_run(SMALL | METHODS[method] | dict(iterations=n)) for n in (20, 45, 90))
     train(long, tmp_path / "whole", tmp_path, execution)

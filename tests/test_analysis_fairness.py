@@ -12,11 +12,10 @@ from test_analysis_claims import FAST as SOONER
 from test_analysis_claims import SLOW as CLIMB
 from test_analysis_claims import write_curve
 
-from analysis import comparisons, fairness, paper_values, published, style
+from analysis import comparisons, fairness, paper_values, published
 from analysis.claims import make_claims
 from analysis.collect import collect
 from analysis.conditions import settings
-from analysis.figures import available_figures, draw
 from analysis.tidy import read_tables
 
 SLOW, FAST = (2000, 0.80, 0.03, 0.9), (100, 0.95, 0.0, 0.1)
@@ -195,46 +194,6 @@ def test_seconds_of_unlike_machines_carry_a_caveat_and_iterations_none(tables):
     assert races["iterations"].caveat == races["grad_factor_2_alone"].caveat == ""
 
 
-# The figure
-
-
-def test_the_figure_draws_the_tables_numbers_and_marks_what_is_cited(tables):
-    assert "fair_comparison" in available_figures(tables.runs)
-    with style.styled():
-        figure = draw("fair_comparison", tables)
-    values = fairness.fairness_values(tables).query("depth == 3")
-    filled = values["speed_up"].fillna(values["speed_up_below"])
-    near = values["near_target"].fillna(values["near_target_below"])
-    lines = [line for line in figure.axes[1].lines if line.get_marker() in ("<", "s", "o")]
-    assert [line.get_xdata()[0] for line in lines] == pytest.approx(np.stack([filled, near], 1).ravel())
-    stars = [line.get_xdata()[0] for line in figure.axes[1].lines if line.get_marker() == "*"]
-    assert stars == [4.75, 4.5]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["not run"] * 3
-
-
-@pytest.mark.parametrize(
-    "name, expected", [("gap_over_training", [0.06, 3.0]), ("unused_share", [0.0, 0.4981])]
-)
-def test_the_papers_values_are_stars_of_their_methods_colour(tables, name, expected):
-    with style.styled():
-        figure = draw(name, tables)
-    (place,) = figure.axes[0].child_axes or [figure.axes[0]]
-    stars = [line for line in place.lines if line.get_marker() == "*"]
-    assert sorted(line.get_ydata()[0] for line in stars) == pytest.approx(expected)
-    assert {line.get_markerfacecolor() for line in stars} == {
-        style.method_style(method).color for method in ("dlgn", "glgn")
-    }
-    assert "cited: CIFAR-10, 12 x 256k, 1 seed" in figure.legends[0].get_texts()[-1].get_text()
-
-
-def test_cifar_accuracies_are_not_drawn_on_another_data_sets_axis(tables):
-    for dataset, count in (("digits", 0), ("cifar10", 2)):
-        runs = tables.runs.assign(dataset=dataset)
-        with style.styled():
-            figure = draw("accuracy_over_iterations", SimpleNamespace(runs=runs, history=tables.history))
-        assert sum(line.get_marker() == "*" for line in figure.axes[0].lines) == count
-
-
 # Published rows
 
 
@@ -246,7 +205,7 @@ def test_only_the_same_net_stands_beside_a_published_row(tmp_path):
     write_run(tmp_path / "runs", "glgn", 0, **same)
     collect(tmp_path / "runs", tmp_path)
     tables = read_tables(tmp_path)
-    values = published.published_values(tables)
+    values = published.published_values({"tiny": tables})
     (row,) = values[values["measured"].notna()].to_dict("records")
     ours = tables.runs.query("method == 'dlgn' and thresholds == 3")["final_test_accuracy_discrete"]
     assert (row["work"], row["published"], row["seeds"]) == ("difflogic", 0.5127, 2)
@@ -254,14 +213,14 @@ def test_only_the_same_net_stands_beside_a_published_row(tmp_path):
     assert [row["measured_low"], row["measured_high"]] == pytest.approx([ours.min(), ours.max()])
     shown = published.published_shown(values)
     cells = shown[shown["published"] == "51.27%"]["measured here"].tolist()
-    assert len(cells) == 1 and cells[0].endswith("2 seeds, 10,000 iterations")
+    assert len(cells) == 1 and cells[0].endswith("2 seeds, 10,000 iterations, preset tiny")
     assert (shown["measured here"] != "-").sum() == 1
 
 
 def test_a_stated_temperature_must_be_the_same(tables):
     """With a made-up width and thresholds of the paper's: GLGN at 0.25 is beside the rows of 0.25 alone."""
     runs = tables.runs.query("depth == 3").assign(dataset="cifar10", depth=12, width=256_000, thresholds=31)
-    values = published.published_values(SimpleNamespace(runs=runs, history=tables.history))
+    values = published.published_values({"x": SimpleNamespace(runs=runs, history=tables.history)})
     beside = values[values["measured"].notna()]
     glgn = beside[beside["net"].str.startswith("GLGN")]
     assert glgn["published"].tolist() == [0.573, 0.568, 440_000]  # Table 1; its other numbers are those at 1

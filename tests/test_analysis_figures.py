@@ -8,23 +8,23 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
+import yaml
 from analysis_records import write_probes, write_run, write_study
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 from pypdf import PdfReader
 
 from analysis import style
-from analysis.claims import make_claims
 from analysis.cli import main
 from analysis.collect import collect
-from analysis.figures import FIGURES, available_figures, draw, panels
+from analysis.conditions import settings
+from analysis.figures import FIGURES, available_figures, chosen_figures, draw, panels
 from analysis.tidy import Tables, read_tables
 from lgn.errors import LgnError
-from lgn.methods import METHODS
+from lgn.methods import METHODS, parametrizations
 from study.plan import Design
-from study.preset import Preset
+from study.preset import Preset, parse_preset
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,35 +88,20 @@ def available(*sweeps) -> set[str]:
 
 def test_figures_are_known_from_the_design_alone():
     only_dlgn = available({"set": {"method": "dlgn"}})
-    assert {"accuracy_over_iterations", "unused_threshold", "gates_by_layer"} <= only_dlgn
-    optional = {"speed_ratio", "temperature_sweep", "noise_types", "straight_through"}
-    assert not optional & only_dlgn
-    assert optional & available({"vary": {"method": ["dlgn", "glgn"]}}) == {"speed_ratio"}
-    assert optional & available({"vary": {"method": ["gumbel_soft", "glgn"]}}) == {"straight_through"}
-    assert optional & available({"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}}) == {
-        "temperature_sweep"
-    }
-    noises = {"set": {"straight_through": True}, "vary": {"noise": ["gumbel", "logistic"]}}
-    assert optional & available(noises) == {"noise_types"}
-
-
-def test_methods_at_different_temperatures_are_not_compared_as_noise_or_straight_through(tmp_path):
-    write_run(tmp_path / "runs", "glgn", 0, temperature=0.25)
-    write_run(tmp_path / "runs", "gumbel_soft", 0, temperature=0.5)
-    write_run(tmp_path / "runs", "", 0, noise="uniform", straight_through=True, temperature=0.5)
-    collect(tmp_path / "runs", tmp_path)
-    assert not {"noise_types", "straight_through"} & set(available_figures(read_tables(tmp_path).runs))
+    assert only_dlgn == {"learning_curves", "unused_gates", "gates_by_layer"}
+    two = available({"vary": {"method": ["dlgn", "glgn"]}})
+    assert two == only_dlgn
+    swept = available({"set": {"method": "glgn"}, "vary": {"temperature": [0.1, 1]}})
+    assert swept - only_dlgn == {"sweep"}
 
 
 def test_a_figure_without_its_runs_or_of_no_name_is_refused(tmp_path, capsys):
     write_run(tmp_path / "runs", "dlgn", 0)
     collect(tmp_path / "runs", tmp_path)
-    with pytest.raises(LgnError, match="temperature_sweep: not in this preset"):
-        draw("temperature_sweep", read_tables(tmp_path))
+    with pytest.raises(LgnError, match="sweep: not in this preset"):
+        draw("sweep", read_tables(tmp_path))
     assert main(["figure", "nonsense", "--results", str(tmp_path), "--output", str(tmp_path / "f")]) == 2
-    assert capsys.readouterr().err.startswith(
-        "analysis: nonsense: is no figure; allowed: accuracy_over_iterations,"
-    )
+    assert capsys.readouterr().err.startswith("analysis: nonsense: is no figure; allowed: learning_curves,")
 
 
 @pytest.mark.parametrize("name", SAVED)
@@ -174,18 +159,18 @@ def test_no_text_is_smaller_than_seven_points(tables):
 
 
 def test_methods_have_looks_of_their_own():
-    looks = [
-        style.method_style(method) for method in ("dlgn", "glgn", "gumbel_soft", "hard_st", "gaussian_st")
-    ]
-    for part in ("label", "color", "marker", "line"):
-        assert len({getattr(look, part) for look in looks}) == len(looks)
-    assert looks[0].label == "DLGN" and looks[4].label == "Gaussian ST"
+    named = [name for kind in parametrizations().values() for name in kind.named]
+    looks = [style.method_style(method) for method in (*METHODS, "gaussian_st", "uniform_soft", *named)]
+    assert len({(look.color, look.marker) for look in looks}) == len(looks) > 14
+    assert len({look.label for look in looks}) == len(looks)
+    assert style.method_style("gaussian_st").color == style.method_style("gaussian_soft").color
+    assert "*" not in {look.marker for look in looks}
 
 
 def test_accuracy_curves_are_the_means_of_the_records(tables):
-    figure = drawn("accuracy_over_iterations", tables)
-    solid = next(line for line in figure.axes[1].lines if line.get_linestyle() == "-")
-    assert figure.axes[1].get_title().startswith("digits, depth 3, width 20\n")
+    figure = drawn("learning_curves", tables)
+    panel = next(axes for axes in figure.axes if axes.get_title().startswith("digits, depth 3, width 20\n"))
+    solid = next(line for line in panel.lines if line.get_linestyle() == "-")
     history = tables.history.query("method == 'dlgn' and depth == 3")
     last = history[history["iteration"] == 10_000]["test_accuracy_discrete"]
     assert len(last) == 3
@@ -193,52 +178,13 @@ def test_accuracy_curves_are_the_means_of_the_records(tables):
     assert solid.get_ydata()[-1] == pytest.approx(last.mean())
 
 
-def test_the_ratio_drawn_at_dlgns_best_is_the_claims(tables):
-    claim = next(
-        c for c in make_claims(tables) if c["claim"] == "speed_iterations" and c["scale"]["depth"] == 3
-    )
-    figure = drawn("speed_ratio", tables)
-    line = next(
-        line for line in figure.axes[1].lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2
-    )
-    at_best = pd.Series(line.get_ydata(), index=line.get_xdata())[claim["measured"]["target_accuracy"]]
-    assert at_best == pytest.approx(claim["measured"]["value"])
-
-
-def test_what_depth_does_is_drawn_at_the_depths_that_differ_in_nothing_else(tables):
-    figure = drawn("over_depth", tables)
-    accuracy, gap, _ = figure.axes
-    look = style.method_style("dlgn")
-    (dlgn,) = [
-        line for line in accuracy.lines if line.get_color() == look.color and len(line.get_xdata()) == 2
-    ]
-    ends = tables.runs.query("method == 'dlgn' and init_scale == 1").groupby("depth")[
-        "final_test_accuracy_discrete"
-    ]
-    assert list(dlgn.get_xdata()) == [2, 3]
-    assert list(dlgn.get_ydata()) == pytest.approx(list(ends.mean()))
-    assert gap.get_xlabel() == "depth"
-    assert accuracy.get_ylabel() == "digits, width 20\ninit_scale 1\n3 seeds"
-
-
-def test_nets_of_a_map_and_of_unlike_budgets_are_not_joined_to_a_line():
-    both = {"method": ["dlgn", "glgn"]}
-
-    def drawn_over(*sweeps):
-        return {"over_depth", "over_width"} & available(*sweeps)
-
-    assert drawn_over({"vary": both | {"depth": [2, 3]}}) == {"over_depth"}
-    assert drawn_over({"vary": both | {"width": [20, 30]}}) == {"over_width"}
-    assert drawn_over({"vary": both}, {"set": {"depth": 3, "iterations": 200}, "vary": both}) == set()
-    assert drawn_over({"vary": both | {"depth": [2, 3], "width": [20, 30]}}) == set()
-    assert drawn_over({"vary": {"method": ["dlgn"], "depth": [2, 3]}}) == set()
-
-
 def test_share_above_the_threshold_used_is_the_unused_share(tables):
     """The curve is drawn from histograms: right to the share of neurons in the threshold's own bin."""
-    figure = drawn("unused_threshold", tables)
-    line = figure.axes[1].lines[0]
-    dlgn = tables.runs.query("method == 'dlgn' and depth == 3")
+    figure = drawn("unused_gates", tables)
+    line = figure.axes[2].lines[0]
+    depth = int(figure.axes[0].get_title().split("depth ")[1].split(",")[0])
+    dlgn = settings(tables.runs)
+    dlgn = next(one for one in dlgn if one.depth == depth).conditions["dlgn"]
     threshold, share = dlgn["unused_threshold"].mean(), dlgn["final_unused_share"].mean()
     edges, shares = line.get_xdata(), line.get_ydata()
     near = (edges > threshold - 0.15) & (edges < threshold + 0.15)
@@ -260,3 +206,22 @@ def test_a_legend_is_never_wider_than_its_figure(columns):
     width = drawn.get_window_extent(FigureCanvasAgg(figure).get_renderer()).width
     assert 0 < width <= figure.bbox.width
     assert [text.get_text()[0] for text in drawn.get_texts()] == list("012345")
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (["gates_by_layer", "violin"], "config: figures: violin: is no figure; allowed: "),
+        (
+            ["hessian_trace"],
+            "config: figures: hessian_trace: these runs cannot give it; allowed: with the probe",
+        ),
+    ],
+)
+def test_a_preset_states_figures_that_its_runs_can_give(stated, message):
+    config = yaml.safe_load((ROOT / "config/methods.yaml").read_text())
+    design = Design(parse_preset(config | {"figures": stated}))
+    with pytest.raises(LgnError, match=message):
+        chosen_figures(design.preset.figures, design.table, design.probes)
+    assert chosen_figures(stated[:1], design.table, ["hessian"]) == stated[:1]
+    assert chosen_figures(None, design.table) == available_figures(design.table)

@@ -23,7 +23,7 @@ from study.preset import Preset
 DEPTHS, WIDTHS = (2, 4), (20, 30)
 RECIPES = ({}, {"init_scale": 3.0})
 NEVER = 1e12
-MAPS = [name for name in FIGURES if name.startswith("map_")]
+MAPS = [name for name in FIGURES if name.startswith("map")]
 
 
 def shape(method, seed, depth, width, init_scale=1.0):
@@ -113,7 +113,7 @@ def vary(methods=("dlgn", "glgn"), depth=(2, 3), width=(20, 30), **fixed):
     [
         [vary(depth=[2])],
         [vary(width=[20])],
-        [vary(methods=["dlgn", "hard_st"])],
+        [vary(methods=["hard_st"])],
         # Two depths and two widths, but no width at both depths with both methods.
         [vary(depth=[2], width=[20, 30]), vary(depth=[3], width=[30, 40])],
         # Four corners, of two recipes.
@@ -247,101 +247,45 @@ def test_one_seed_tells_nothing_apart(tmp_path):
 # Figures
 
 
-def test_each_cell_shows_its_accuracy_and_a_method_that_has_not_learnt_is_hatched(tables, values):
-    figure = drawn("map_accuracy", tables)
-    for number, recipe in enumerate(("", "init_scale 3")):
-        for method, label in (("dlgn", "DLGN"), ("glgn", "GLGN"), ("hard_st", "Hard-ST")):
-            shown = panel(figure, f"{label}, 3 seeds", number)
-            for (depth, width), text in texts(shown).items():
-                row = cell(values, method, depth, width, recipe)
-                half = 100 * (row["final_accuracy_high"] - row["final_accuracy_low"]) / 2
-                assert text == f"{100 * row['final_accuracy']:.1f}\n±{half:.1f}"
-                hatched = cells(shown)[depth, width].get_hatch() is not None
-                assert hatched == (row["final_accuracy"] < 0.28)
-    assert cells(panel(figure, "GLGN"))[4, 30].get_hatch()
-    assert not cells(panel(figure, "GLGN", 1))[4, 30].get_hatch()
+def lines_of(figure, row, column):
+    """(depth, width) -> the texts of a cell, a line a method, from the top."""
+    found = {}
+    for text in figure.axes[2 * row + column].texts:
+        x, y = text.get_position()
+        found.setdefault((DEPTHS[round(y)], WIDTHS[round(x)]), []).append(text)
+    return {place: sorted(lines, key=lambda one: -one.get_position()[1]) for place, lines in found.items()}
 
 
-def ends(row, name, digits):
-    return f"[{100 * row[f'{name}_low']:.{digits}f}, {100 * row[f'{name}_high']:.{digits}f}]"
+@pytest.mark.parametrize(
+    ("row", "name", "digits"), [(0, "final_accuracy", 1), (1, "gap", 2), (2, "unused_share", 1)]
+)
+def test_each_cell_has_a_line_a_method_grey_where_it_has_not_learnt(tables, values, row, name, digits):
+    figure = drawn("map", tables)
+    for column, recipe in enumerate(("", "init_scale 3")):
+        for (depth, width), lines in lines_of(figure, row, column).items():
+            for method, text in zip(("dlgn", "glgn", "hard_st"), lines, strict=True):
+                one = cell(values, method, depth, width, recipe)
+                assert text.get_text() == f"{100 * one[name]:.{digits}f}"
+                told = one["final_accuracy"] >= 0.28 if row == 0 else one["learnt"]
+                assert text.get_color() == (style.method_style(method).color if told else "0.6")
 
 
-def test_gap_and_unused_gates_show_their_interval_and_hard_st_has_no_gap_to_show(tables, values):
-    for name, column, methods in (
-        ("map_gap", "gap", ("DLGN", "GLGN")),
-        ("map_unused", "unused_share", ("DLGN", "GLGN", "Hard-ST")),
-    ):
-        figure = drawn(name, tables)
-        panels = [axes.get_title().split(",")[0] for axes in figure.axes if axes.get_title()]
-        assert panels == [*methods, *methods]
-        for label, (depth, width) in itertools.product(methods, itertools.product(DEPTHS, WIDTHS)):
-            row = cell(values, label.lower().replace("-", "_"), depth, width)
-            shown = texts(panel(figure, label))[depth, width].split("\n")
-            if column == "gap":
-                assert shown == [f"{100 * row[column]:.2f}", ends(row, column, 2)]
-            else:
-                expected = [row[column], row[f"{column}_low"], row[f"{column}_high"]]
-                found = [float(number) for number in re.findall(r"[\d.]+", " ".join(shown))]
-                # Below ten percent a tenth, else whole percent.
-                near = [0.0501 if 100 * value < 10 else 0.501 for value in expected]
-                assert all(abs(f - 100 * e) < n for f, e, n in zip(found, expected, near, strict=True))
-    assert (values.query("method == 'hard_st'")["gap"] == 0).all()
+def test_the_best_is_bold_with_those_tied_and_coloured_where_it_is_alone(tables):
+    figure = drawn("map", tables)
+    usual, faces = lines_of(figure, 0, 0), cells(figure.axes[0])
+    bold = {place: [text.get_fontweight() == "bold" for text in lines] for place, lines in usual.items()}
+    assert bold[2, 20] == [False, True, False] and bold[4, 20] == [True, False, True]
+    assert faces[2, 20].get_facecolor() != faces[4, 20].get_facecolor() == to_rgba("0.97")
+
+
+def test_take_off_of_a_method_that_does_not_is_a_bound_at_its_budget(tables):
+    lines = lines_of(drawn("map", tables), 3, 0)
+    assert lines[4, 30][1].get_text() == "> 10k" and lines[4, 20][1].get_text().startswith("> ")
+    assert not lines[2, 20][1].get_text().startswith(">")
 
 
 def legend_texts(figure):
     return [text.get_text() for one in figure.legends for text in one.get_texts()]
-
-
-def test_hatched_cells_are_explained_by_the_mode_and_number_they_fall_short_of(tables):
-    assert "below 28% discrete: not learnt" in legend_texts(drawn("map_accuracy", tables))
-    for name in ("map_gap", "map_unused"):
-        assert legend_texts(drawn(name, tables)) == ["below 28% in train mode: not learnt"]
-    # In every setting some method has learnt.
-    assert not [text for text in legend_texts(drawn("map_best", tables)) if "28%" in text]
-
-
-def test_rows_name_their_budget_and_a_panel_of_unlike_budgets_says_so(tmp_path, tables):
-    labels = [axes.get_ylabel() for axes in drawn("map_gap", tables).axes]
-    assert labels[:3:2] == [f"digits, 10k iterations\nN(0, {s}) logits\ndepth" for s in ("1", "3²")]
-    assert panel(drawn("map_best", tables), "digits, all of these\n10k iterations, 3 seeds")
-    for number, (recipe, depth, width) in enumerate(itertools.product(RECIPES, DEPTHS, WIDTHS)):
-        for method in ("dlgn", "glgn"):
-            size = {"depth": depth, "width": width, "evaluations": 12}
-            budget = {"iterations": 5000 if number >= 4 else 10_000}
-            write_run(tmp_path / "runs", method, 0, **size, **budget, **recipe)
-    collect(tmp_path / "runs", tmp_path)
-    unlike = read_tables(tmp_path)
-    labels = [axes.get_ylabel().split("\n")[0] for axes in drawn("map_accuracy", unlike).axes]
-    assert labels[:3:2] == ["digits, 10k iterations", "digits, 5k iterations"]
-    assert panel(
-        drawn("map_best", unlike), "digits, all of these, across budgets\n5k to 10k iterations, 1 seed"
-    )
-
-
-def test_the_best_is_framed_and_those_tied_with_it_are_with_dashes(tables):
-    figure = drawn("map_accuracy", tables)
-
-    def framed(label):
-        frames = [p for p in panel(figure, label).patches if p.get_width() < 1]
-        places = [(DEPTHS[round(p.get_y() + 0.42)], WIDTHS[round(p.get_x() + 0.42)]) for p in frames]
-        return {place: p.get_linestyle() == "-" for place, p in zip(places, frames, strict=True)}
-
-    assert framed("GLGN") == {(2, 20): True, (2, 30): True}
-    assert framed("DLGN") == {(4, 20): True, (4, 30): True}
-    assert framed("Hard-ST") == {(4, 20): False, (4, 30): False}
-
-
-def test_the_best_method_is_named_with_its_lead_or_those_tied_with_it(tables, values):
-    figure = drawn("map_best", tables)
-    usual, any_recipe = (
-        texts(panel(figure, "digits, (a) N(0, 1) logits")),
-        texts(panel(figure, "digits, all")),
-    )
-    lead = cell(values, "dlgn", 2, 20)["behind_best"]
-    assert usual[2, 20] == f"GLGN\n+{100 * lead:.1f}" and lead == pytest.approx(0.05, abs=0.01)
-    assert usual[4, 20] == "DLGN\nor Hard-ST"
-    assert any_recipe[2, 20].startswith("GLGN (b)\n+")
-    assert any_recipe[4, 30].startswith("DLGN (") and any_recipe[4, 30].endswith(" others")
 
 
 def claim_cells(tables):
@@ -365,13 +309,13 @@ def test_claims_show_their_value_and_verdict_or_the_number_of_why_there_is_none(
     for claim, text, _ in found:
         *value, mark = text.split("\n")
         assert mark[0] == VERDICT_MARKS[claim["verdict"]]
-        if claim["verdict"] == "not reached":
+        if claim["verdict"] == "undecided":
             assert claim["reason"].startswith(reasons[mark])
             used.add(mark)
         whole = claim["measured_text"].replace("< ", "<").replace(" more", "\N{UPWARDS ARROW}")
         number = re.compile(r"[\d.]+")
         if whole == "-":
-            assert not value and claim["verdict"] == "not reached"
+            assert not value and claim["verdict"] == "undecided"
         else:
             assert number.sub("", value[0]) == number.sub("", whole)
             # The cell has two digits of a factor, the claim three.
@@ -379,14 +323,14 @@ def test_claims_show_their_value_and_verdict_or_the_number_of_why_there_is_none(
                 float(number.search(whole)[0]), rel=0.06
             )
         verdicts.add(claim["verdict"])
-    assert {"not reached", "not reproduced"} <= verdicts
+    assert {"undecided", "not reproduced"} <= verdicts
     assert used == set(reasons) and len(set(reasons.values())) == len(reasons) > 1
 
 
-def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_not_reached_is_grey(tables):
+def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_undecided_is_grey(tables):
     looks = set()
     for claim, text, drawn_cell in claim_cells(tables)[0]:
-        bound, undecided = text.startswith("<"), claim["verdict"] == "not reached"
+        bound, undecided = text.startswith("<"), claim["verdict"] == "undecided"
         assert bound == (claim["measured"]["bound"] is not None) == (drawn_cell.get_hatch() is not None)
         red, _, blue, _ = face = drawn_cell.get_facecolor()
         assert (face == to_rgba("0.92")) == undecided
@@ -397,21 +341,6 @@ def test_only_measured_effects_have_a_color_bounds_are_hatched_and_what_is_not_r
             assert np.sign(red - blue) == np.sign(ahead)
         looks.add((bound, undecided))
     assert {(True, False), (False, True), (False, False)} <= looks
-
-
-def test_take_off_of_a_method_that_does_not_is_an_open_triangle_at_its_budget(tables, values):
-    figure = drawn("map_takeoff", tables)
-    deep = panel(figure, "depth 4, 3 seeds")
-    color = style.method_style("glgn").color
-    points = {
-        line.get_marker(): line
-        for line in deep.lines
-        if line.get_color() == color and line.get_linestyle() == "None"
-    }
-    assert points["^"].get_markerfacecolor() == "none"
-    expected = [cell(values, "glgn", 4, width)["takeoff"] for width in WIDTHS]
-    assert list(points["^"].get_ydata()) == expected and expected[1] == 10_000
-    assert not len(points["s"].get_ydata())
 
 
 # Table
@@ -435,8 +364,6 @@ def test_the_table_is_written_where_there_is_a_map_and_nowhere_else(folder, valu
 def test_a_preset_of_many_settings_has_maps_and_no_pages_of_panels():
     many = {"vary": {"method": ["dlgn", "glgn"], "depth": [2, 3, 4, 5], "width": [100, 200, 300, 400]}}
     few = {"vary": {"method": ["dlgn", "glgn"], "depth": [2, 3], "width": [100, 200]}}
-    assert "accuracy_over_iterations" in figures_of(few) and "accuracy_over_iterations" not in figures_of(
-        many
-    )
-    maps = {name for name in FIGURES if name.startswith("map_")}
+    assert "learning_curves" in figures_of(few) and "learning_curves" not in figures_of(many)
+    maps = {name for name in FIGURES if name.startswith("map")}
     assert maps <= set(figures_of(few)) and maps <= set(figures_of(many))

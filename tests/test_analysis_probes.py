@@ -22,7 +22,7 @@ from analysis.use import use_shown, use_values
 from lgn.errors import LgnError
 from lgn.methods import METHODS
 
-PROBE_FIGURES = [name for name, kind in FIGURES.items() if kind.probe]
+PROBE_FIGURES = [name for name, kind in FIGURES.items() if kind.probes]
 SEEDS = (0, 1, 2)
 
 
@@ -79,7 +79,7 @@ def test_a_figure_of_a_probe_is_there_where_its_table_is(study, tables, tmp_path
 @pytest.mark.parametrize("name", PROBE_FIGURES)
 def test_one_method_and_seed_alone_can_be_drawn(study, tables, tmp_path, name, method):
     kept = tables.runs.query("method == @method and seed == 1 and temperature in (1, 0.25)")["run_id"]
-    probe = FIGURES[name].probe
+    probe = FIGURES[name].probes[0]
     rows = tables.probe(probe)
     figure = drawn(name, copy_study(study, tmp_path, **{probe: rows[rows["run_id"].isin(kept)]}))
     assert any("1 seed" in axes.get_title() for axes in figure.axes)
@@ -329,7 +329,7 @@ def test_a_surface_needs_no_lines(study, tables, tmp_path):
 
 def test_noise_on_logits_starts_from_the_undisturbed_accuracy(tables):
     figure = drawn("perturbation", tables)
-    [panel] = figure.axes
+    panel = figure.axes[0]
     line = line_of(panel, "dlgn")
     # Seed s has draws 0 to s, each 0.01 lower: 0, 0.005 and 0.01 lower in the mean of its draws.
     assert line.get_ydata() == pytest.approx(0.9 / (1 + np.array([0.3, 1, 10])) - 0.005)
@@ -348,8 +348,8 @@ def test_noise_on_logits_starts_from_the_undisturbed_accuracy(tables):
 
 
 def test_layers_are_discretised_from_either_end(tables):
-    first, last = drawn("layerwise_discretization", tables).axes
-    assert first.get_title() == "from the input on, 3 seeds"
+    _, first, last = drawn("perturbation", tables).axes
+    assert first.get_xlabel() == "discrete layers\nfrom the input on"
     assert line_of(first, "glgn").get_ydata() == pytest.approx([0.89, 0.87, 0.85, 0.83])
     assert line_of(last, "glgn").get_ydata() == pytest.approx([0.89, 0.88, 0.87, 0.86])
 

@@ -55,17 +55,17 @@ def test_a_wide_interval_around_the_papers_value_buys_nothing():
 
 def test_censored_glgn_is_not_reproduced_only_if_the_bound_shows_it():
     assert speed(math.nan, 0.0, 0.8, censored=True) == Verdict.NOT_REPRODUCED
-    assert speed(math.nan, 0.0, 1.6, censored=True) == Verdict.NOT_REACHED
+    assert speed(math.nan, 0.0, 1.6, censored=True) == Verdict.UNDECIDED
     # Reached on average, yet not in every resample: a longer budget could still decide.
-    assert speed(1.3, 0.0, 1.6, censored=True) == Verdict.NOT_REACHED
+    assert speed(1.3, 0.0, 1.6, censored=True) == Verdict.UNDECIDED
 
 
-def test_few_seeds_a_reason_or_an_undefined_interval_are_not_reached():
-    assert speed(4.5, 4.0, 5.0, seeds=2) == Verdict.NOT_REACHED
-    assert speed(4.5, math.nan, math.nan, seeds=1) == Verdict.NOT_REACHED
-    assert speed(4.5, math.nan, 5.0) == Verdict.NOT_REACHED
+def test_few_seeds_a_reason_or_an_undefined_interval_are_undecided():
+    assert speed(4.5, 4.0, 5.0, seeds=2) == Verdict.UNDECIDED
+    assert speed(4.5, math.nan, math.nan, seeds=1) == Verdict.UNDECIDED
+    assert speed(4.5, math.nan, 5.0) == Verdict.UNDECIDED
     effect = Effect(4.5, 4.0, 5.0, 3, missing="the DLGN has not learnt")
-    assert effect_verdict(effect, 1.0, 4.5, True) == (Verdict.NOT_REACHED, "the DLGN has not learnt")
+    assert effect_verdict(effect, 1.0, 4.5, True) == (Verdict.UNDECIDED, "the DLGN has not learnt")
 
 
 def test_the_reason_counts_seeds():

@@ -1,4 +1,4 @@
-"""What enters networks, engines and the discrete network: cast where nothing is lost, else refused in one line."""
+"""Arrays for networks, engines and the discrete network: exact casts are accepted, others refused in one line."""
 
 import numpy as np
 import pytest
@@ -143,7 +143,7 @@ def test_thresholds_are_one_byte_an_input(make, thresholds):
 @pytest.mark.parametrize("wrong", [-1, LEVELS.size])
 @pytest.mark.parametrize("make", [DiscreteNetwork, "numba", "triton"])
 def test_a_wiring_that_reads_what_is_not_there_is_refused(make, wrong):
-    """As in the state of a network with more inputs, which has a wiring of the same shape."""
+    """For example from the state_dict of a network with more inputs, whose wiring has the same shape."""
     net = network()
     net.wiring(0)[1, 3] = wrong
     if make == "triton":

@@ -205,7 +205,7 @@ def test_the_machine_is_described_with_its_versions():
 
 
 def test_stand_ins_for_trained_runs_are_whole_records(tmp_path):
-    """As many records as runs, each of its own settings; they are collected, and what that took is known."""
+    """There is one record per run, with its own settings; they are collected, with time and memory."""
     study = workflow.write_preset(tmp_path, runs=16)
     short = {"iterations": 20, "evaluations": 4}
     workflow.fill(study.model_copy(update={"base": study.base | short}), tmp_path)

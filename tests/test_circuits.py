@@ -1,4 +1,4 @@
-"""Circuits: every gate and simplification against its truth table, every exported file against other people's tools."""
+"""Circuits: every gate and simplification against its truth table, every exported file against other tools."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (150, PIXELS), dtype=np.uint8
 
 @pytest.mark.parametrize("gate", range(16))
 def test_a_gate_of_any_literals_is_its_truth_table(gate):
-    """Of inputs, complements, constants, one input twice."""
+    """Inputs are pixels, complements, constants, or one input twice."""
     words = classifier.packed(np.array(list(itertools.product((0, 1), repeat=2)), np.uint8).T)
     netlist = Netlist("ab")
     literals = [0, 1, 2, 3, 4, 5]
@@ -121,7 +121,7 @@ def test_a_missing_tool_is_a_line_and_a_row(tmp_path, monkeypatch, capsys):
 
 
 def test_a_c_file_of_many_parts_computes_every_gate(tmp_path):
-    """Compilers take the square of a function's length."""
+    """Compile time grows with the square of a function's length."""
     if not prove.tool("gcc"):
         pytest.skip("no gcc here")
     network = make(depth=8, width=120)

@@ -1,4 +1,4 @@
-"""The typed config: what expands, what is refused, and in which words."""
+"""The typed config: expansion, refusals and their messages."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from lgn.run import Execution, Run, parse_run
 from lgn.settings import parse_settings
 from study.cli import parse_runs
 from study.official_keys import OFFICIAL_KEYS
-from study.plan import Design
+from study.plan import Design, summary
 from study.preset import Preset, expand, parse_preset, read_preset
 from study.reference import config_reference, config_schema
 
@@ -126,7 +126,7 @@ def test_a_hash_is_blind_to_spelling_order_and_stated_defaults():
 
 
 def test_what_earlier_versions_stated_is_read_where_it_says_what_all_runs_do():
-    """Records, presets and commands of a time when gradients could be rounded."""
+    """Old records, presets and commands, from when gradients could be rounded."""
     old = RUN | {"gradient_dtype": "float32"}
     assert parse_run(old) == parse_run(RUN) and parse_run(old).hash == parse_run(RUN).hash
     refused = "^here: gradient_dtype: 'bfloat16' is of an earlier version; allowed: 'float32'$"
@@ -136,7 +136,7 @@ def test_what_earlier_versions_stated_is_read_where_it_says_what_all_runs_do():
 
 @pytest.mark.parametrize(("written", "meant"), [("1e5", 100_000), ("2.5e+3", 2500), ("1E3", 1000)])
 def test_a_whole_number_may_have_an_exponent(written, meant):
-    """YAML 1.1 reads 1e5 as text: the run is that of 100000, its id too."""
+    """YAML 1.1 reads 1e5 as text; the run and its id must equal those of 100000."""
     run = parse_run(RUN | parse_settings([f"iterations={written}"]))
     assert (
         run == parse_run(RUN | {"iterations": meant})
@@ -261,15 +261,15 @@ def test_every_shipped_preset_is_valid():
     names = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
     assert names == [
         "cifar10", "cifar10_map", "cifar_descent", "cifar_small", "contradictions", "controls", "default",
-        "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth", "gpu",
-        "map", "methods", "mnist_like", "noise_alone", "paper", "paper_cpu", "published", "rates", "ratio", "smoke",
-        "verify",
+        "depth_width", "descent", "digits", "epsilon", "epsilon_cifar", "epsilon_controls", "epsilon_depth",
+        "gpu", "leaderboard", "leaderboard_trials", "map", "methods", "mnist_like", "noise_alone", "paper",
+        "paper_cpu", "published", "rates", "ratio", "smoke", "verify",
     ]  # fmt: skip
     for name in names:
         loaded = read_preset(ROOT / "config" / f"{name}.yaml")
         assert loaded.preset == name
         assert len(Design(loaded).labels) == len(Design(loaded).table) > 1
-        assert f"| `{name}.yaml` |" in (ROOT / "config/README.md").read_text(encoding="utf-8")
+        assert f"`{name}.yaml`" in (ROOT / "config/README.md").read_text(encoding="utf-8")
 
 
 def test_a_job_asks_for_the_memory_of_its_backend():
@@ -285,7 +285,7 @@ def test_a_job_asks_for_the_memory_of_its_backend():
 
 
 def test_no_key_is_dead():
-    """A key of a run exists because a shipped preset uses it with more than its default."""
+    """Every key of a run has a value other than its default in some shipped preset."""
     used = set()
     for path in (ROOT / "config").glob("*.yaml"):
         for run in expand(read_preset(path)):
@@ -335,3 +335,11 @@ def test_command_line_refuses_in_one_line_with_status_2(tmp_path, capsys):
 def test_an_empty_list_to_vary_is_refused():
     with pytest.raises(LgnError, match=r"sweeps\[0\]: vary: depth: \[\]; allowed: at least one value"):
         parse_preset(preset(sweeps=[{"vary": {"depth": []}}]))
+
+
+def test_the_summary_says_what_a_preset_will_do():
+    text = summary(Design(read_preset(ROOT / "config/smoke.yaml")), 2)
+    assert text.startswith(
+        "smoke: 20 runs of DLGN, GLGN, Gumbel soft, Hard-ST, Gaussian ST on digits 6 x 200, up to "
+    )
+    assert text.endswith(" minutes of training on 2 cores; records in results/smoke")

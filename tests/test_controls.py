@@ -1,4 +1,4 @@
-"""Controls: labels that are not the truth, a temperature that moves, plain descent instead of Adam."""
+"""Controls: randomised labels, an annealed temperature, SGD instead of Adam."""
 
 import csv
 from dataclasses import replace
@@ -10,7 +10,7 @@ from test_kernels import LEVELS, images, network
 from test_resume import StopAt
 from training_process import SETTINGS, record_bytes
 
-from lgn.data.splits import batch_labels, told_labels
+from lgn.data.splits import batch_labels, training_labels
 from lgn.errors import LgnError
 from lgn.kernels import make_engine
 from lgn.methods import Estimator, OptimizerSettings
@@ -44,10 +44,10 @@ def test_the_temperature_moves_in_a_constant_ratio_between_its_ends():
 
 def test_shuffled_labels_are_the_same_ones_dealt_anew_by_the_seed():
     labels = np.repeat(np.arange(10), 50)
-    one, again, other = (told_labels(labels, "shuffled", seed) for seed in (0, 0, 1))
+    one, again, other = (training_labels(labels, "shuffled", seed) for seed in (0, 0, 1))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
     assert np.array_equal(np.sort(one), labels) and (one == labels).mean() < 0.2
-    assert told_labels(labels, "given", 0) is labels
+    assert training_labels(labels, "given", 0) is labels
 
 
 def test_redrawn_labels_are_any_class_anew_at_every_step():
@@ -60,7 +60,7 @@ def test_redrawn_labels_are_any_class_anew_at_every_step():
 
 @pytest.mark.parametrize("kind", ["shuffled", "redrawn"])
 def test_a_network_that_is_told_no_truth_learns_none(tmp_path, kind):
-    """On the test split, which keeps its own labels. By heart it may learn what does not change."""
+    """On the test split, which keeps its labels. The net may memorise labels that do not change."""
     run = parsed(**SOFT, training_labels=kind, iterations=1500)
     record = train(run, tmp_path, tmp_path, NUMBA)
     assert record["final"]["test_accuracy_soft"] < 0.25
@@ -70,7 +70,7 @@ def test_a_network_that_is_told_no_truth_learns_none(tmp_path, kind):
 
 @pytest.mark.parametrize("execution", [TORCH, NUMBA], ids=["torch", "numba"])
 def test_annealing_changes_the_training_as_the_estimator_would(tmp_path, execution):
-    """Two steps: at the first the temperature is that of the run, at the second it is half-way."""
+    """Two steps: the first has the run's temperature, the second is half-way."""
     run = parsed(**SOFT | {"temperature": 1.0}, final_temperature=0.25, iterations=2, evaluations=2)
     train(run, tmp_path / "annealed", tmp_path, execution)
     train(parsed(**SOFT, iterations=2, evaluations=2), tmp_path / "constant", tmp_path, execution)
@@ -129,7 +129,7 @@ def test_plain_descent_is_torchs(backend, straight_through):
     "estimator", [Estimator("none", 1.0, False), Estimator("gumbel", 1.0, True)], ids=str
 )
 def test_an_estimator_set_between_steps_counts_in_the_kernels(backend, estimator):
-    """What annealing relies on."""
+    """Annealing needs this."""
     pytest.importorskip(backend)
     ours, reference = (
         make_engine(network(estimator), LEVELS, OptimizerSettings(0.01), name, "cpu")
@@ -148,7 +148,7 @@ def test_an_estimator_set_between_steps_counts_in_the_kernels(backend, estimator
 
 @pytest.mark.parametrize("changed", [SOFT | dict(final_temperature=0.1), dict(training_labels="shuffled")])
 def test_a_stored_control_is_measured_as_it_was_trained(tmp_path, changed):
-    """At its last temperature, and on the labels it was told."""
+    """At its last temperature, and on the randomised labels."""
     train(parsed(**changed), tmp_path, tmp_path, TORCH)
     for column, (recorded, now) in evaluate_record(tmp_path, tmp_path, TORCH).items():
         assert now == pytest.approx(recorded, abs=1e-9), column

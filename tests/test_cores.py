@@ -1,4 +1,4 @@
-"""Cores are those that a process may use, not those of the machine; a home may be one that cannot be written."""
+"""Cores are counted for the process, not for the machine; the home folder may be read-only."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Same settings, same seed: same bytes, whatever else the machine does; and seeds that decide one thing each."""
+"""Same settings and seed give the same bytes under any load; each random stream has its own seed."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ METHODS = {
 
 @pytest.mark.parametrize("method", METHODS)
 def test_threads_and_runs_beside_it_change_no_byte(tmp_path, method):
-    """Five processes at once, more threads than cores among them, against one that had the machine to itself."""
+    """Five processes at once, some with more threads than cores, against one process alone."""
     settings = METHODS[method] | dict(iterations=600)
     assert run(tmp_path / "alone", **settings)[0] == 0
     together = {

@@ -1,4 +1,4 @@
-"""Adam's epsilon in every backend, down to 1e-30 at depth 48, and what a run records of the gradients beside it."""
+"""Adam's epsilon in every backend, down to 1e-30 at depth 48, and the recorded gradient sizes."""
 
 import math
 
@@ -38,7 +38,7 @@ def engine(backend, estimator, optimizer, **shape):
 
 
 def layers(backend):
-    """Triton's interpreter takes a second a layer."""
+    """Triton's interpreter takes a second per layer."""
     return 4 if backend == "triton" else 12
 
 
@@ -96,7 +96,7 @@ def test_a_step_is_adams_at_any_epsilon(backend, epsilon):
 
 @pytest.mark.parametrize("backend", ["torch", "numba", "triton"])
 def test_a_loss_times_a_power_of_two_is_an_epsilon_divided_by_it(backend):
-    """Byte for byte: Adam is invariant, and a power of two changes exponents alone."""
+    """Byte for byte: Adam is invariant, and a power of two changes only exponents."""
     runs = [OptimizerSettings(0.01, epsilon=1e-8 / 2**20), OptimizerSettings(0.01, loss_scale=2.0**20)]
     engines = [engine(backend, DLGN, settings, depth=layers(backend)) for settings in runs]
     for step in range(3):
@@ -128,7 +128,7 @@ def test_inner_scale_is_a_power_of_two_that_keeps_squares_normal(epsilon):
 
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 def test_epsilon_inside_the_root(backend):
-    """Two steps from known gradients: with a gradient far below epsilon, both forms are descent at rate / epsilon."""
+    """Two steps from known gradients: with a gradient far below epsilon, both forms are SGD at rate / epsilon."""
     z = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
     adam = AdamInside([z], lr=0.5, eps=3.0)
     z.grad = torch.tensor([4.0, 0.0], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Downloads that break off, disks that are full, folders that cannot be written: one line, and nothing half there."""
+"""Interrupted downloads, full disks, read-only folders: one line, and no partial file."""
 
 import hashlib
 import http.server

@@ -1,4 +1,4 @@
-"""What can go wrong around a training, made to happen: one clear line, a non-zero exit, nothing earlier lost."""
+"""Faults around a training, each caused on purpose: one clear line, a non-zero exit status, no earlier result lost."""
 
 import ctypes
 import os
@@ -32,7 +32,7 @@ CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
 def one_line(printed: str) -> str:
-    """The complaint, which is all there is but for progress."""
+    """The error message; besides it there is only progress."""
     lines = [line for line in printed.splitlines() if ": iteration " not in line]
     assert len(lines) == 1, printed
     return lines[0]

@@ -1,4 +1,4 @@
-"""Faults around Snakemake: two of them on one folder, one killed in the middle, a preset changed half-way."""
+"""Faults around Snakemake: two in one folder, one killed during its work, a preset changed during a study."""
 
 import os
 import shutil

@@ -37,7 +37,7 @@ def test_what_stands_for_nothing_is_refused_by_name():
     ):
         parse_preset(preset(results_dir="$NOWHERE/x"))
     with pytest.raises(
-        LgnError, match="config: data_dir: '~nobody-here/x' begins with a home folder that there is"
+        LgnError, match="config: data_dir: '~nobody-here/x' begins with an unknown home folder"
     ):
         parse_preset(preset(data_dir="~nobody-here/x"))
     with pytest.raises(LgnError, match="LGN_DATA: "):

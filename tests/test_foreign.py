@@ -1,4 +1,4 @@
-"""Nets of difflogic and torchlogix: what their numbers of gates mean, in and out again, and what is refused."""
+"""Nets of difflogic and torchlogix: their gate numbers, import, export, and refusals."""
 
 import importlib.util
 import json
@@ -22,7 +22,7 @@ TABLE = "0000 0001 0010 0011 0100 0101 0110 0111 1000 1001 1010 1011 1100 1101 1
 
 
 def layers(depth=2, width=WIDTH, seed=0):
-    """Random (weights, indices) as those libraries have them."""
+    """Random (weights, indices) in these libraries' form."""
     draw = torch.Generator().manual_seed(seed)
     shape = [(PIXELS if layer == 0 else width) for layer in range(depth)]
     return [
@@ -32,7 +32,7 @@ def layers(depth=2, width=WIDTH, seed=0):
 
 
 def difflogic(net):
-    """As docs/circuits.md has them stored: indices are a pair, weights a parameter."""
+    """Stored as in docs/circuits.md: indices are a pair, weights a parameter."""
     state = {}
     for place, (weights, indices) in enumerate(net):
         state[f"{place}.weights"] = torch.nn.Parameter(weights)

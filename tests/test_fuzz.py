@@ -1,4 +1,4 @@
-"""Readers on what nobody meant to give them: the right value or one line, never another exception.
+"""Readers on arbitrary input: they return the right value or raise one line, never another exception.
 
 Each property runs on few examples with the other tests, and on very many under `make test-all`.
 """

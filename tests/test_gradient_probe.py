@@ -134,7 +134,7 @@ def test_a_prediction_names_the_layers_below_epsilon_and_their_first_steps():
 def test_what_has_no_answer_is_refused(tmp_path):
     with pytest.raises(LgnError, match=r"^optimizer: sgd has no epsilon; allowed: adam, adam_inside$"):
         probe_methods(net(optimizer="sgd"), tmp_path)
-    with pytest.raises(LgnError, match=r"^depth: 4 of the net to be like; allowed: 3, as of the net probed$"):
+    with pytest.raises(LgnError, match=r"^depth: 4 in --like; allowed: 3, the depth of the first net$"):
         probe_like(net(), net(depth=4), tmp_path)
     with pytest.raises(
         LgnError, match=r"^depth: 100 with grad_factor 1: the gradient leaves float32's range in layer 1;"
@@ -196,6 +196,6 @@ def test_wrong_commands_are_one_line(tmp_path, capsys):
     assert unknown.startswith("lgn: lgn probe gradient: flavour: unknown key; allowed: ")
     assert missing == "lgn: lgn probe gradient: thresholds: is missing and has no default"
     assert no_record.startswith(f"lgn: {tmp_path / 'run.json'}: not a run record")
-    assert depth == "lgn: depth: 4 of the net to be like; allowed: 3, as of the net probed"
+    assert depth == "lgn: depth: 4 in --like; allowed: 3, the depth of the first net"
     assert like == "lgn: --like: is given to probe 'layers'; allowed: to gradient"
     assert three == "lgn: probe: 'line' of 3 records; allowed: one, or two of a line"

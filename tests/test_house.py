@@ -6,6 +6,8 @@ import re
 import pytest
 from conftest import ROOT
 
+from lgn.methods import METHODS, parametrizations
+
 ALLOWED = {
     "lgn": ("lgn",),
     "lgn/kernels": (
@@ -21,6 +23,10 @@ ALLOWED = {
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
 MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3546, 50
+
+
+OF_THE_PAPER = {"paper_values.py", "published.py", "claims.py", "claim_tables.py", "fairness.py"}
+"""Modules of analysis that are about the paper's two methods, by name. All others are about whatever ran."""
 
 
 def imports(path):
@@ -57,3 +63,10 @@ def test_pre_commit_runs_the_linters_that_ci_runs():
     for name in ("ruff", "snakefmt"):
         (pinned,) = re.findall(rf"^{name}==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
         assert f"rev: v{pinned}\n" in hooks, name
+
+
+def test_analysis_names_no_method_but_in_the_study_of_the_paper():
+    named = [name for kind in parametrizations().values() for name in kind.named]
+    quoted = re.compile(rf"[\"']({'|'.join([*METHODS, *named])})[\"']")
+    found = {path.name for path in (ROOT / "analysis").rglob("*.py") if quoted.search(path.read_text())}
+    assert found <= OF_THE_PAPER

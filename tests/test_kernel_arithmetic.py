@@ -1,4 +1,4 @@
-"""What the Numba kernels compute in lanes: elementary functions, noise, extremes, padding, fresh compiled code."""
+"""The numba kernels' arithmetic: elementary functions, noise, extreme values, padding, cached compiled code."""
 
 import math
 import shutil
@@ -71,8 +71,8 @@ def lanes_totals(x, y):
 
 
 @inlined
-def one_softmax(record, inverse_temperature):
-    return softmax(record, 0, inverse_temperature)
+def one_softmax(row, inverse_temperature):
+    return softmax(row, 0, inverse_temperature)
 
 
 @pytest.mark.parametrize("name", [name for name in NOISE_CODES if name != "none"])
@@ -99,32 +99,32 @@ def test_totals_add_each_vector_by_itself():
 
 @pytest.mark.parametrize("temperature", [0.01, 1.0])
 def test_softmax_of_logits_up_to_100(temperature):
-    record = np.zeros(64, np.float32)
+    row = np.zeros(64, np.float32)
     logits = np.random.default_rng(0).uniform(-100, 100, 16).astype(np.float32)
-    record[48:] = logits
-    assert one_softmax(record, np.float32(1 / temperature)) == logits.argmax()
+    row[48:] = logits
+    assert one_softmax(row, np.float32(1 / temperature)) == logits.argmax()
     exact = torch.softmax(torch.from_numpy(logits).double() / temperature, -1).numpy()
-    np.testing.assert_allclose(record[48:], exact, rtol=2e-5, atol=1e-37)
+    np.testing.assert_allclose(row[48:], exact, rtol=2e-5, atol=1e-37)
 
 
 def test_softmax_takes_the_first_of_equals_and_keeps_nan():
-    record = np.zeros(64, np.float32)
-    assert one_softmax(record, np.float32(1)) == 0
-    assert (record[48:] == 1 / 16).all()
-    record[48:] = np.nan
-    assert one_softmax(record, np.float32(1)) == 0
-    assert np.isnan(record[48:]).all()
+    row = np.zeros(64, np.float32)
+    assert one_softmax(row, np.float32(1)) == 0
+    assert (row[48:] == 1 / 16).all()
+    row[48:] = np.nan
+    assert one_softmax(row, np.float32(1)) == 0
+    assert np.isnan(row[48:]).all()
 
 
 @pytest.mark.parametrize("epsilon", [1e-8, 0.1, 3.0])
 def test_adam_is_torchs(epsilon):
-    """Ten steps under random sums against torch.optim.Adam on the same gradients in float64."""
+    """Ten steps with random sums, against torch.optim.Adam on the same gradients in float64."""
     generator = np.random.default_rng(0)
-    record = np.zeros(64, np.float32)
-    record[:16] = generator.standard_normal(16)
-    record[48:] = torch.softmax(torch.from_numpy(record[:16]), -1)
-    weights = record[48:].astype(np.float64)
-    z = torch.tensor(record[:16], dtype=torch.float64, requires_grad=True)
+    row = np.zeros(64, np.float32)
+    row[:16] = generator.standard_normal(16)
+    row[48:] = torch.softmax(torch.from_numpy(row[:16]), -1)
+    weights = row[48:].astype(np.float64)
+    z = torch.tensor(row[:16], dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([z], lr=0.01, eps=epsilon)
     for step in range(1, 11):
         sums = generator.standard_normal(4).astype(np.float32)
@@ -132,7 +132,7 @@ def test_adam_is_torchs(epsilon):
         z.grad = torch.from_numpy(weights * (value - weights @ value) / 0.5)
         adam.step()
         update_neurons(
-            record[None, None],
+            row[None, None],
             0,
             1,
             sums[None],
@@ -141,7 +141,7 @@ def test_adam_is_torchs(epsilon):
             np.float32((1 - 0.999**step) ** -0.5),
             np.float32(epsilon),
         )
-        np.testing.assert_allclose(record[:16], z.detach().numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(row[:16], z.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("straight_through", [True, False])
@@ -180,7 +180,7 @@ def test_what_lanes_past_the_batch_held_before_changes_nothing(straight_through)
 
 
 def test_logits_set_from_outside_count_at_once():
-    """Gates are drawn at the start of a step: no step runs on gates of logits that are gone."""
+    """Gates are drawn at the start of a step, so no step uses gates of old logits."""
     trained, reference = (engine(Estimator("gumbel", 0.5, True), backend) for backend in ("numba", "torch"))
     for seed in range(2):
         trained.step(*images(40, seed))
@@ -202,7 +202,7 @@ def test_nan_logits_show_in_the_loss_without_straight_through():
 
 
 def test_a_label_outside_the_classes_shows_in_the_loss():
-    """Engines refuse one; the kernel by itself gives no number for it."""
+    """Engines refuse such a label; the kernel itself gives NaN."""
     sums, gradient = np.zeros((10, 64), np.float32), np.zeros((10, 64), np.float32)
     assert math.isnan(loss_and_gradient(sums, np.array([3, 10]), 1.0, 1.0, gradient))
     assert not math.isnan(loss_and_gradient(sums, np.array([3, 9]), 1.0, 1.0, gradient))
@@ -216,7 +216,7 @@ def test_a_step_leaves_the_processors_treatment_of_denormals_as_it_was():
 
 
 def test_compiled_code_is_renewed_when_a_module_it_uses_changes(tmp_path):
-    """Numba alone would look at the file of the kernel only, and go on running code of the old constants."""
+    """Numba watches only the kernel's own file, and would keep code with the old constants."""
     package = Path(noise.__file__).parent
     shutil.copytree(package, tmp_path / "lgn", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "probe.py").write_text(

@@ -1,4 +1,4 @@
-"""The Numba backend against the reference network: float64 autograd, a truth-table loop, the torch engine."""
+"""The numba backend against the reference network: float64 autograd, a truth-table loop, the torch engine."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from losses import mean_loss
 from lgn.errors import LgnError
 from lgn.gates import GATES, TRUTH_TABLE
 from lgn.kernels import make_engine, resolve
-from lgn.kernels.cpu.threads import meet
+from lgn.kernels.cpu.threads import wait
 from lgn.methods import Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
 from lgn.noise import gumbel, uniforms
@@ -85,7 +85,7 @@ def test_gradients_equal_float64_autograd(estimator):
 )
 @settings(max_examples=25, deadline=None)
 def test_gradients_at_any_shape(width, depth, batch, straight_through, seed):
-    """Batches that fill no word, neurons that nobody reads or that read one input twice (random wiring makes both)."""
+    """Batches that do not fill a word, neurons without consumers or with one input twice (random wiring has both)."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     pixels, labels = images(batch, seed)
     trained = engine("numba", estimator, width=width, depth=depth, seed=seed)
@@ -124,7 +124,7 @@ def test_discrete_scores_equal_the_references_bit_for_bit(count):
 
 @pytest.mark.parametrize("estimator", METHODS[:4] + METHODS[6:8], ids=str)
 def test_losses_agree_step_by_step_with_the_torch_engine(estimator):
-    """Until rounding turns a near tie between two gates; within 40 steps of so small a net none does."""
+    """Up to the first near tie of two gates that rounding decides; in 40 steps of this small net there is none."""
     ours, reference = engine("numba", estimator, width=60), engine("torch", estimator, width=60)
     for step in range(40):
         pixels, labels = images(32, seed=step)
@@ -133,12 +133,12 @@ def test_losses_agree_step_by_step_with_the_torch_engine(estimator):
         assert mean_loss(ours) == pytest.approx(mean_loss(reference), rel=2e-4), step
 
 
-def test_sampled_gates_are_the_references_but_for_near_ties():
+def test_sampled_gates_equal_the_references_except_near_ties():
     estimator = Estimator("gumbel", 0.3, True)
     ours, reference = (engine(backend, estimator, width=5000, depth=2) for backend in ("numba", "torch"))
     pixels, _ = images(32)
     ours.scores(pixels, "train_mode")
-    keys = reference.network.evaluation_keys(0)
+    keys = [draw.key for draw in reference.network.draws("train_mode", None)]
     for layer in range(2):
         noisy = (
             reference.network.logits[layer].detach().double() + gumbel(uniforms(keys[layer], 5000)).double()
@@ -148,7 +148,7 @@ def test_sampled_gates_are_the_references_but_for_near_ties():
         assert (best - second)[differs].lt(1e-5).all()
 
 
-def test_parameters_are_the_records_and_loading_sets_them():
+def test_parameters_are_views_of_the_rows_and_loading_sets_them():
     estimator = Estimator("gumbel", 0.5, True)
     trained, fresh = engine("numba", estimator), engine("numba", estimator, seed=7)
     for step in range(3):
@@ -199,7 +199,7 @@ def test_a_hundred_classes():
 )
 @settings(max_examples=12, deadline=None)
 def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, straight_through):
-    """More threads than cores among them, so that waiting threads are put off and on."""
+    """Some have more threads than cores, so waiting threads yield their core."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     alone = engine("numba", estimator, width=width)
     team = make_engine(
@@ -217,7 +217,7 @@ def test_any_number_of_threads_gives_the_same_bytes(width, threads, batch, strai
 
 
 def test_threads_that_wait_for_an_interrupted_one_are_let_go():
-    """As when a signal comes between handing the others their parts and beginning one's own."""
+    """For example by a signal after the other threads have started and before this one starts."""
     estimator = Estimator("gumbel", 0.5, True)
     alone = engine("numba", estimator)
     team = make_engine(network(estimator), LEVELS, OptimizerSettings(0.01), "numba", "cpu", 3)
@@ -225,7 +225,7 @@ def test_threads_that_wait_for_an_interrupted_one_are_let_go():
     def part(thread):
         if thread == 0:
             raise KeyboardInterrupt
-        meet(team.meeting, 3)
+        wait(team.barrier, 3)
 
     with pytest.raises(KeyboardInterrupt):
         team._together(part)

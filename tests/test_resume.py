@@ -1,4 +1,4 @@
-"""Trainings that are killed, over and over, end in the bytes of one that was left alone."""
+"""Trainings that are killed repeatedly end with the bytes of an uninterrupted one."""
 
 import contextlib
 import itertools
@@ -32,7 +32,7 @@ PATHS = {
 
 
 def kill_until_done(output, moments, number=signal.SIGKILL, **options):
-    """Starts a training again and again, killing it so long after it has begun to checkpoint; returns how often."""
+    """Starts a training repeatedly, and kills it some time after its first checkpoint; returns the number of kills."""
     killed = 0
     for moment in moments:
         before = checkpoint_time(output)
@@ -78,7 +78,7 @@ def test_a_training_killed_at_random_moments_ends_in_the_same_bytes(tmp_path, me
 @pytest.mark.parametrize("method", PATHS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_training_killed_many_times_ends_in_the_same_bytes(tmp_path, method, backend, seed):
-    """In the middle of steps, of evaluations and of writing a checkpoint or the record, as chance has it."""
+    """At random moments: during steps, evaluations, and writing of a checkpoint or the record."""
     iterations = 60_000 if backend == "numba" else 4_000
     options = PATHS[method] | dict(iterations=iterations, seed=seed, checkpoint_seconds=0.01)
     arguments = ("--backend", backend)
@@ -99,7 +99,7 @@ def test_a_training_killed_many_times_ends_in_the_same_bytes(tmp_path, method, b
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_has_the_training_store_its_state_and_leave(tmp_path, number):
-    """With no checkpoint due for an hour: what is stored was stored because of the signal."""
+    """No checkpoint is due for an hour, so the signal must have caused the stored one."""
     options = dict(iterations=20_000)
     assert run(tmp_path / "whole", **options)[0] == 0
     process = start(tmp_path / "cut", checkpoint_seconds=3600, **options)
@@ -127,7 +127,7 @@ def test_a_signal_before_training_ends_the_process_at_once(tmp_path):
 
 
 class StopAt:
-    """A stop request that comes true when it has been looked at so many times."""
+    """A stop request that becomes true after a number of checks."""
 
     signal = signal.SIGTERM
 
@@ -145,7 +145,7 @@ class StopAt:
 @pytest.mark.parametrize("backend", ["torch", "numba"])
 @pytest.mark.parametrize("straight_through", [True, False])
 def test_wherever_a_training_is_stopped_it_goes_on_to_the_same_bytes(tmp_path, backend, straight_through):
-    """Between any two steps, and between any two parts of an evaluation, the first one's among them."""
+    """Between any two steps, and between any two parts of an evaluation, also of the first one."""
     settings = SETTINGS | {"iterations": 40, "evaluations": 6, "straight_through": straight_through}
     run_, execution = parse_run(settings), Execution(backend=backend, device="cpu")
     train(run_, tmp_path / "whole", tmp_path, execution)
@@ -182,7 +182,7 @@ def test_seeds_that_train_one_after_another_go_on_where_they_were_stopped(tmp_pa
 
 
 def test_writing_checkpoints_takes_little_of_the_time(tmp_path, monkeypatch):
-    """The time to the next one is at least a hundred times what the last one took, whatever that was."""
+    """The time to the next checkpoint is at least a hundred times the duration of the last one."""
     clock = iter(range(10**6))
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
     monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)

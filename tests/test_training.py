@@ -1,4 +1,4 @@
-"""Real trainings, small: they learn, repeat themselves, resume, and their records say what happened."""
+"""Small real trainings: they learn, are repeatable, resume, and their records say what happened."""
 
 import csv
 import json
@@ -136,7 +136,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, bac
 
 
 def test_a_checkpoint_with_rows_of_other_columns_is_refused(tmp_path, monkeypatch):
-    """Rows of two kinds in one history.csv would stand under the wrong headers."""
+    """Rows of two versions in one history.csv would have the wrong headers."""
     run = parse_run(RUN | {"iterations": 20})
     monkeypatch.setattr("lgn.state.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("lgn.state.CHECKPOINT_SHARE", math.inf)
@@ -178,7 +178,7 @@ def test_a_time_budget_ends_the_run_early_and_says_so(tmp_path):
 
 
 def test_a_time_budget_that_ends_at_an_evaluation_is_no_divergence(tmp_path):
-    """No step comes after that row, so a further one would have no loss."""
+    """No step follows that row, so a further row would have no loss."""
     record = train(parse_run(RUN | {"time_budget_seconds": 1e-9}), tmp_path, tmp_path, TORCH)
     assert record["status"] == "time_budget"
     assert [int(row["iteration"]) for row in history(tmp_path)] == [0, 1]

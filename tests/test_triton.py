@@ -26,12 +26,12 @@ from lgn import randomness
 from lgn.errors import LgnError
 from lgn.gates import COEFFICIENTS
 from lgn.kernels import make_engine
-from lgn.kernels.gpu import gang as triton_gang
+from lgn.kernels.gpu import batched
 from lgn.kernels.gpu import launch as triton_launch
 from lgn.kernels.gpu import memory as triton_memory
 from lgn.kernels.gpu import neuron as triton_math
+from lgn.kernels.gpu.batched import BatchedSeeds
 from lgn.kernels.gpu.engine import TritonEngine
-from lgn.kernels.gpu.gang import TritonGang
 from lgn.kernels.gpu.passes import TritonPasses
 from lgn.methods import MODES, Estimator, OptimizerSettings
 from lgn.network import LogicNetwork
@@ -52,7 +52,7 @@ PIXELS, LEVELS = 12, np.repeat(np.array([[60], [128], [200]], np.uint8), 12, axi
 
 @pytest.fixture(autouse=True, scope="module")
 def large_programs():
-    """The interpreter takes as long for a small program as for a large one."""
+    """The interpreter's time does not depend on a program's size."""
     with pytest.MonkeyPatch.context() as patch:
         if DEVICE == "cpu":
             patch.setattr(triton_launch, "SAMPLE_BLOCK", 128)
@@ -175,7 +175,7 @@ def test_gradients_equal_float64_autograd(estimator):
 )
 @settings(max_examples=10, deadline=None, derandomize=True)
 def test_gradients_at_any_shape(width, depth, batch, straight_through, wiring, seed):
-    """Batches that fill no word, neurons that nobody reads or that read one input twice (random wiring makes both)."""
+    """Batches that do not fill a word, neurons without consumers or with one input twice (random wiring has both)."""
     estimator = Estimator("gumbel", 0.5, straight_through)
     wiring = wiring if width >= 18 else "random"
     pixels, labels = images(batch, seed)
@@ -186,8 +186,8 @@ def test_gradients_at_any_shape(width, depth, batch, straight_through, wiring, s
 
 
 @pytest.mark.parametrize("estimator", BOTH_PATHS, ids=str)
-def test_gradients_with_uneven_readers_and_twenty_classes(estimator):
-    """An inner neuron that all of the next layer reads, and others that none does, beyond one program's neurons."""
+def test_gradients_with_uneven_fan_out_and_twenty_classes(estimator):
+    """A hidden neuron with all of the next layer as consumers, others without any, and more neurons than a program."""
     pixels, labels = images(140)
     labels = labels * 2 + 1
     shape = dict(width=100, classes=20)
@@ -233,7 +233,7 @@ def test_long_evaluations_go_in_blocks(monkeypatch):
 
 @pytest.mark.parametrize("estimator", [METHODS[2], METHODS[3], METHODS[5], METHODS[7]], ids=str)
 def test_losses_agree_step_by_step_with_the_torch_engine(estimator):
-    """Until rounding turns a near tie between two gates; within 6 steps of so small a net none does."""
+    """Up to the first near tie of two gates that rounding decides; in 6 steps of this small net there is none."""
     ours, reference = engine(estimator), torch_engine(estimator)
     for step in range(6):
         pixels, labels = images(32 if step % 3 else 40, seed=step)
@@ -251,7 +251,7 @@ def test_sampled_gates_are_the_references_but_for_near_ties():
         key = layer_key(ours.network.noise_seed, 17, layer)
         noisy = logits.detach().double().cpu() + NOISES["gumbel"](uniforms(key, 1500).double())
         best, second = noisy.topk(2).values.unbind(-1)
-        differs = ours.gang.memory.state[layer].cpu() != noisy.argmax(-1)
+        differs = ours.batched.memory.state[layer].cpu() != noisy.argmax(-1)
         assert (best - second)[differs].lt(1e-5).all()
         assert differs.float().mean() < 0.01
 
@@ -262,7 +262,7 @@ def test_mixtures_are_the_softmaxs():
     key = layer_key(ours.network.noise_seed, 17, 0)
     noisy = ours.network.logits[0].detach().double().cpu() + NOISES["gaussian"](uniforms(key, 1500).double())
     exact = torch.softmax(noisy / 0.3, -1) @ torch.tensor(COEFFICIENTS, dtype=torch.float64)
-    assert (ours.gang.memory.state[0].cpu() - exact).abs().max() < 1e-5
+    assert (ours.batched.memory.state[0].cpu() - exact).abs().max() < 1e-5
 
 
 def test_equal_logits_take_the_first_gate():
@@ -270,7 +270,7 @@ def test_equal_logits_take_the_first_gate():
     with torch.no_grad():
         ours.network.logits[1].zero_()[:, [5, 9]] = 1.0
     ours.forward(images(3)[0], 0)
-    assert ours.gang.memory.state[1].eq(5).all()
+    assert ours.batched.memory.state[1].eq(5).all()
 
 
 @pytest.mark.parametrize("estimator", BOTH_PATHS, ids=str)
@@ -332,34 +332,34 @@ def test_forward_and_backward_serve_any_optimiser(estimator):
 
 
 @pytest.mark.parametrize("estimator", BOTH_PATHS, ids=str)
-def test_a_gang_trains_each_network_as_it_would_alone(estimator):
+def test_batched_seeds_train_each_network_as_alone(estimator):
     """Bit for bit, at different seeds and different steps of training, with a width that fills no program."""
     alone = [engine(estimator, seed=seed) for seed in (3, 4)]
     alone[1].network.iteration += 5
     together = [network(estimator, seed=seed) for seed in (3, 4)]
     together[1].iteration += 5
-    gang = TritonGang(together, LEVELS, OptimizerSettings(0.01), DEVICE)
+    replicas = BatchedSeeds(together, LEVELS, OptimizerSettings(0.01), DEVICE)
     for step in range(2):
         batches = [images(20, seed=(step, seed)) for seed in (3, 4)]
         for one, batch in zip(alone, batches, strict=True):
             one.step(*batch)
         pixels, labels = (np.stack(arrays) for arrays in zip(*batches, strict=True))
-        gang.step(pixels, labels)
-    sums, count = gang.take_losses()
+        replicas.step(pixels, labels)
+    sums, count = replicas.take_losses()
     for replica, one in enumerate(alone):
         assert one.take_losses() == (sums[replica], count)
         assert int(together[replica].iteration) == int(one.network.iteration)
         for ours, theirs in zip(one.network.logits, together[replica].logits, strict=True):
             assert torch.equal(ours, theirs)
-        assert one.optimizer_state().keys() == gang.optimizer_state(replica).keys()
+        assert one.optimizer_state().keys() == replicas.optimizer_state(replica).keys()
         for mode in ("discrete", "train_mode"):
-            shared = gang.scores(pixels[0], mode, 1, replica=replica)
+            shared = replicas.scores(pixels[0], mode, 1, replica=replica)
             assert (one.scores(pixels[0], mode, 1) == shared).all()
 
 
-def test_a_gang_takes_networks_of_one_shape_only():
+def test_batched_seeds_have_one_shape():
     with pytest.raises(LgnError, match="width"):
-        TritonGang(
+        BatchedSeeds(
             [network(BOTH_PATHS[0]), network(BOTH_PATHS[0], width=40)],
             LEVELS,
             OptimizerSettings(0.01),
@@ -395,13 +395,13 @@ def test_nan_logits_show_in_the_loss_without_straight_through():
 def test_memory_is_what_the_estimate_says(estimator):
     trained = engine(estimator)
     trained.step(*images(40))
-    tensors = (*vars(trained.gang.memory).values(), *vars(trained.gang.steps[64]).values())
+    tensors = (*vars(trained.batched.memory).values(), *vars(trained.batched.steps[64]).values())
     storages = {
         x.untyped_storage().data_ptr(): x.untyped_storage().nbytes()
         for x in tensors
         if isinstance(x, torch.Tensor)
     }
-    used = trained.gang.begins[-1]
+    used = trained.batched.begins[-1]
     assert sum(storages.values()) == triton_memory.training_bytes(
         depth=3, width=30, inputs=used, classes=10, pixels=PIXELS, batch=40,
         straight_through=estimator.straight_through,
@@ -417,10 +417,12 @@ def test_memory_of_an_evaluation_is_within_its_estimate(packed, monkeypatch):
         taken.append(triton_memory.shapes_bytes(shapes))
         return triton_memory.allocate(shapes, device)
 
-    monkeypatch.setattr(triton_gang, "allocate", allocate)
+    monkeypatch.setattr(batched, "allocate", allocate)
     for mode in MODES:
         trained.scores(images(300)[0], mode)
-    estimate = triton_memory.evaluation_bytes(depth=3, width=30, inputs=trained.gang.begins[-1], classes=10)
+    estimate = triton_memory.evaluation_bytes(
+        depth=3, width=30, inputs=trained.batched.begins[-1], classes=10
+    )
     assert max(taken) <= estimate
     wide = triton_memory.evaluation_bytes(depth=6, width=2_048_000, inputs=9216, classes=10)
     assert 2.1 * 2**30 < wide < 2.3 * 2**30
@@ -488,13 +490,15 @@ def compile_all_kernels():
         (Estimator("logistic", 0.3, True, 1.5), 300),
         (Estimator("uniform", 0.3, False, 1.5), 40),
     ):
-        gang = TritonGang([network(estimator, width=640, depth=4)], LEVELS, OptimizerSettings(0.01), "cpu")
+        replicas = BatchedSeeds(
+            [network(estimator, width=640, depth=4)], LEVELS, OptimizerSettings(0.01), "cpu"
+        )
         pixels, labels = images(batch)
-        gang.step(pixels[None], labels[None])
+        replicas.step(pixels[None], labels[None])
         if batch == 128:
-            gang.backward(gang.forward(pixels[None], 0))
+            replicas.backward(replicas.forward(pixels[None], 0))
             for mode in ("discrete", "soft", "train_mode"):
-                gang.scores(pixels, mode)
+                replicas.scores(pixels, mode)
     for estimator, state in (
         (BOTH_PATHS[0], torch.zeros((2, 640), dtype=torch.uint8)),
         (BOTH_PATHS[1], torch.zeros((2, 640, 4))),

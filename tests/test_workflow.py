@@ -129,7 +129,7 @@ def test_one_command_ends_in_claims_tables_and_figures(finished):
     ]  # fmt: skip
     claims = json.loads((results / "claims.json").read_text())
     assert claims
-    for name in ("claims.md", "claims.tex", "claims.csv", "summary.md", "accuracy_over_iterations.pdf"):
+    for name in ("claims.md", "claims.tex", "claims.csv", "summary.md", "learning_curves.pdf"):
         assert (figures / name).stat().st_size > 100, name
     assert {path.stem for path in figures.glob("*.pdf")} == figures_of(TINY)
     assert "| claim" in output and "paper_figures/tiny" in output

@@ -11,25 +11,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from analysis import comparisons
-from analysis.figures.panels import scale_label, seeds_text, short_count
+from analysis.figures.panels import seeds_text, short_count
 from analysis.grid import Map
-from analysis.style import PAGE
+from analysis.style import page
 
 HATCH = "0.8"
-ROW_HEIGHT = 1.7
 _CELL_WIDTH = 0.4
 """Inches that the text of a cell takes at least: a map of many widths makes a wider figure."""
 
 _TEXT = 7
-UNLEARNT, BOUND = "////", r"\\\\"
-"""Hatches of a cell whose value says nothing, and of one that is only a bound."""
+BOUND = r"\\\\"
+"""Hatch of a cell whose value is only a bound."""
 
 
 def map_figure(rows: int, columns: int, shown: list[Map], height: float) -> Figure:
     """Without its panels; a page wide, or as wide as the text of so many cells takes."""
     widths = max(len(one.widths) for one in shown)
-    width = max(PAGE, 1.0 + columns * (0.3 + _CELL_WIDTH * widths))
+    width = max(page(), 1.0 + columns * (0.3 + _CELL_WIDTH * widths))
     return Figure(figsize=(width, height * rows + 1.1), layout="constrained")
 
 
@@ -73,7 +71,7 @@ def draw_cell(
     return color
 
 
-def hatched_note(label: str, hatch: str = UNLEARNT) -> Patch:
+def hatched_note(label: str, hatch: str) -> Patch:
     """Explains a hatch."""
     return Patch(label=label, facecolor="white", edgecolor=HATCH, hatch=hatch, linewidth=0.3)
 
@@ -110,17 +108,6 @@ def budget(shown: Iterable[Map]) -> str:
     """80k iterations; 20k to 80k iterations where runs went on for unlike numbers of them"""
     ran = {int(runs["final_iteration"].max()) for _, runs in _conditions(shown)}
     return " to ".join(short_count(end) for end in sorted({min(ran), max(ran)})) + " iterations"
-
-
-def row_name(one: Map, quantity: str) -> str:
-    """Names a row of panels: data set, budget, recipe, and what its first axis shows."""
-    return scale_label(f"{one.dataset}, {budget([one])}", one.label, quantity)
-
-
-def learnt_text(datasets: Iterable[str]) -> str:
-    """28%: from where a net counts as having learnt; 20.8% to 28% where data sets have unlike numbers of classes."""
-    limits = {comparisons.learnt_accuracy(dataset) for dataset in datasets}
-    return " to ".join(f"{100 * limit:.3g}%" for limit in sorted({min(limits), max(limits)}))
 
 
 def size(width: float) -> str:

@@ -3,17 +3,19 @@
 import math
 import textwrap
 
+import pandas as pd
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis import claims
-from analysis.conditions import Setting
+from analysis.claim_tables import CLAIM_NAMES
+from analysis.conditions import Setting, comparable, settings
 from analysis.figures import cells
 from analysis.figures.panels import legend
 from analysis.grid import maps
+from analysis.paper_values import BASELINE, PROPOSED
 from analysis.style import STAR, method_style
-from analysis.summary import CLAIM_NAMES
 from analysis.tidy import Tables
 from analysis.verdicts import Verdict
 
@@ -21,12 +23,17 @@ VERDICT_MARKS = {
     Verdict.REPRODUCED: "\N{CHECK MARK}",
     Verdict.WEAKER: "~",
     Verdict.NOT_REPRODUCED: "\N{BALLOT X}",
-    Verdict.NOT_REACHED: "?",
+    Verdict.UNDECIDED: "?",
 }
 _CLAIMS = ("speed_iterations", "speed_seconds", "gap_reduction", "unused_reduction")
 """Time an iteration compares kernels first, and hardly depends on where in the map."""
 
 _UNDECIDED = "0.92"
+
+
+def needs(runs: pd.DataFrame) -> list[Setting]:
+    """The settings of every map of the two methods that the paper compares."""
+    return [setting for one in maps(comparable(settings(runs))) for setting in one.settings.values()]
 
 
 def map_claims(tables: Tables, found: list[Setting]) -> Figure:
@@ -35,7 +42,7 @@ def map_claims(tables: Tables, found: list[Setting]) -> Figure:
     figure = cells.map_figure(len(_CLAIMS), len(shown), shown, height=1.6)
     axes = figure.subplots(len(_CLAIMS), len(shown), squeeze=False)
     colors = LinearSegmentedColormap.from_list(
-        "who_is_ahead", [method_style("dlgn").color, "white", method_style("glgn").color]
+        "who_is_ahead", [method_style(BASELINE).color, "white", method_style(PROPOSED).color]
     )
     norm = Normalize(-1, 1)
     reasons: list[str] = []
@@ -74,8 +81,8 @@ def _by_name(found: list[dict]) -> dict[str, dict]:
 
 
 def _legends(figure: Figure, reasons: list[str]) -> None:
-    """Above: what is in a cell. Below: why a verdict was not reached."""
-    question = VERDICT_MARKS[Verdict.NOT_REACHED]
+    """Above: what is in a cell. Below: why it is undecided."""
+    question = VERDICT_MARKS[Verdict.UNDECIDED]
     marks = [
         cells.text_note(f"{VERDICT_MARKS[verdict]} {verdict}")
         for verdict in (Verdict.REPRODUCED, Verdict.WEAKER, Verdict.NOT_REPRODUCED)
@@ -83,7 +90,7 @@ def _legends(figure: Figure, reasons: list[str]) -> None:
     marks += [
         Patch(
             facecolor=_UNDECIDED,
-            label=f"{question} {Verdict.NOT_REACHED}" + (", see below" if reasons else ""),
+            label=f"{question} {Verdict.UNDECIDED}" + (", see below" if reasons else ""),
         ),
         cells.hatched_note("< a bound, no effect: GLGN was not there within its budget", cells.BOUND),
         cells.text_note("\N{UPWARDS ARROW} so many times as much, not less"),
@@ -101,9 +108,9 @@ def _legends(figure: Figure, reasons: list[str]) -> None:
 
 
 def _mark(claim: dict, reasons: list[str]) -> str:
-    """The mark of a verdict; of one not reached with the number of its reason, which joins the reasons if it is new."""
+    """The mark of a verdict; of one undecided with the number of its reason, which joins the reasons if it is new."""
     mark = VERDICT_MARKS[claim["verdict"]]
-    if claim["verdict"] != Verdict.NOT_REACHED:
+    if claim["verdict"] != Verdict.UNDECIDED:
         return mark
     # What follows the colon are numbers of this setting.
     reason = claim["reason"].split(":")[0]
@@ -114,7 +121,7 @@ def _mark(claim: dict, reasons: list[str]) -> str:
 
 def _face(claim: dict, norm: Normalize, colors: Colormap) -> tuple | str:
     """Colour of a cell: an effect that was measured and no bound; grey where it decides nothing."""
-    if claim["verdict"] == Verdict.NOT_REACHED:
+    if claim["verdict"] == Verdict.UNDECIDED:
         return _UNDECIDED
     return "white" if claim["measured"]["bound"] else colors(norm(_share_of_paper(claim)))
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from analysis.conditions import Setting
 from analysis.figures.panels import row_label, seeds_text
 from analysis.figures.probed import by_seed, compared, probed_settings, rows_at
-from analysis.style import PAGE, method_style
+from analysis.style import method_style, page
 from analysis.tidy import Tables
 from lgn.gates import NAMES
 
@@ -20,12 +20,12 @@ _COLORS = "PuOr"
 def gates_by_class(tables: Tables, found: list[Setting]) -> Figure:
     """A gate's share of all that fires in a layer: its mean over classes, and by how many points each class differs.
 
-    First and last layer of DLGN and GLGN, means over seeds. With seeds to compare, only the differences whose sign
+    First and last layer of two methods, means over seeds. With seeds to compare, only the differences whose sign
     they all share have a colour, and the titles count them beside what chance gives. A colour scale for each setting.
     """
     every, rows = probed_settings(tables, "class_gates")
     shown, methods = compared(every)
-    figure = Figure(figsize=(PAGE, 3.0 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(page(), 3.0 * len(shown)), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.06)
     axes = figure.subplots(len(shown), 2 * len(methods), squeeze=False)
     for row, setting in zip(axes, shown, strict=True):

@@ -21,7 +21,7 @@ from analysis.figures.panels import (
 )
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.statistics import mean_interval
-from analysis.style import BAND, NEUTRAL, PAGE, method_style
+from analysis.style import BAND, NEUTRAL, method_style, page
 from analysis.tidy import Tables
 
 _COLUMNS = 4
@@ -40,7 +40,7 @@ def hessian_trace(tables: Tables, found: list[Setting]) -> Figure:
     """Trace of the Hessian in logits / temperature.
 
     For each setting a row against temperature, at the start and at the end of training, then along training, a panel a
-    method and, for GLGN, a temperature.
+    method and temperature.
     """
     shown, rows = probed_settings(tables, "hessian")
     methods = shown_methods(shown)
@@ -50,7 +50,7 @@ def hessian_trace(tables: Tables, found: list[Setting]) -> Figure:
     by_setting = [(setting, _by_temperature(setting)) for setting in shown]
     columns = min(_COLUMNS, max(2, *(len(parts) for _, parts in by_setting)))
     heights = [lines for _, parts in by_setting for lines in (1, -(-len(parts) // columns))]
-    figure = Figure(figsize=(PAGE, 1.75 * sum(heights) + 0.6), layout="constrained")
+    figure = Figure(figsize=(page(), 1.75 * sum(heights) + 0.6), layout="constrained")
     blocks = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     linear = 10.0 ** math.floor(math.log10(np.abs(rows.loc[rows["trace"] != 0, "trace"]).median()))
     for number, (setting, parts) in enumerate(by_setting):
@@ -168,7 +168,7 @@ def _draw_along_training(
 def _draw_against_temperature(
     panel: Axes, by_noise: Iterable[tuple[pd.DataFrame, str]], parts: list[pd.DataFrame], moment: str
 ) -> None:
-    """GLGN's trace at every temperature, or another noisy method's; levels: methods without noise."""
+    """The first noisy method's trace at every temperature; levels: methods without noise."""
     levels = [part for part in parts if part["noise"].iloc[0] == "none"]
     noisy = [part for part in parts if part["noise"].iloc[0] != "none"]
     swept = [part for part in noisy if part["method"].iloc[0] == noisy[0]["method"].iloc[0]]
@@ -190,11 +190,9 @@ def _draw_against_temperature(
 
 
 def _by_temperature(setting: Setting) -> list[pd.DataFrame]:
-    """The runs that stand for each method, and those of GLGN at every temperature, in order."""
+    """The runs of each method at every temperature, in order."""
     parts = []
-    for method, condition in setting.conditions.items():
-        every = (
-            conditions(setting.runs[setting.runs["method"] == method]) if method == "glgn" else [condition]
-        )
+    for method in setting.conditions:
+        every = conditions(setting.runs[setting.runs["method"] == method])
         parts += sorted(every, key=lambda part: part["temperature"].iloc[0])
     return parts

@@ -11,19 +11,20 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from analysis import comparisons
-from analysis.conditions import Setting, by_temperature, settings
+from analysis.conditions import Setting, by_temperature
 from analysis.figures.panels import (
-    grid,
+    across,
     layer_axis,
     legend,
-    method_legend,
     percent_axis,
+    point_handle,
+    recipe_beside,
     row_label,
     seeds_text,
     shown_methods,
 )
 from analysis.statistics import mean_interval
-from analysis.style import NEUTRAL, PAGE, MethodStyle, method_style
+from analysis.style import NEUTRAL, MethodStyle, method_style, page, titled
 from analysis.tidy import Tables
 from lgn.gates import GATES
 
@@ -44,72 +45,73 @@ RANDOM_SHARE = len(CONSTANT) / GATES
 _RANDOM = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _RANDOM_LABEL = f"random gates: {RANDOM_SHARE:.1%} constant"
 
-_SHIFT = 1.07
-"""Factor between the temperatures at which neighbouring methods are drawn: markers would hide each other."""
-
-
-def needs_temperatures(runs: pd.DataFrame) -> list[Setting]:
-    """Settings where one of the methods drawn ran at two temperatures or more."""
-    return [
-        setting
-        for setting in settings(runs)
-        if any(len(by_temperature(setting, method)) >= 2 for method in shown_methods([setting]))
-    ]
+_COLUMNS = 4
 
 
 def gates_by_layer(tables: Tables, found: list[Setting]) -> Figure:
-    """Which gates the trained nets choose, by layer, in six families; means over seeds."""
-    methods = shown_methods(found)
-    figure, axes = grid(len(found), len(methods), height=1.75)
-    figure.set_figwidth(PAGE)  # also of one method: the legend is long
-    for row, setting in zip(axes, found, strict=True):
-        for panel, method in zip(row, methods, strict=True):
-            if method not in setting.conditions:
-                panel.set_axis_off()
-                continue
-            condition = setting.conditions[method]
-            _draw_families(panel, tables.gates[tables.gates["run_id"].isin(condition["run_id"])])
-            panel.set_title(f"{method_style(method).label}, {seeds_text([condition])}")
-            layer_axis(panel, setting.depth)
-        row[0].set_ylabel(row_label(setting, "gates chosen"))
-        row[0].set_axis_on()
+    """Which gates the trained nets choose, by layer, in six families, a panel a setting and method.
+
+    Below, where a method ran at two temperatures, the share of constant gates against the temperature.
+    """
+    shown = [(setting, method) for setting in found for method in setting.conditions]
+    swept = [s for s in found if any(len(by_temperature(s, method)) > 1 for method in s.conditions)]
+    columns = min(_COLUMNS, across(), len(shown))
+    heights = [1.7 * -(-len(shown) // columns), *[1.8] * len(swept)]
+    figure = Figure(figsize=(page(), sum(heights) + 0.6), layout="constrained")
+    blocks = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = blocks[0].subplots(-(-len(shown) // columns), columns, squeeze=False, sharey=True)
+    for unused in axes.flat[len(shown) :]:
+        unused.remove()
+    for panel, (setting, method) in zip(axes.flat, shown, strict=False):
+        condition = setting.conditions[method]
+        _draw_families(panel, tables.gates[tables.gates["run_id"].isin(condition["run_id"])])
+        name = f"{method_style(method).label}, {seeds_text([condition])}"
+        panel.set_title(f"{_place_text(setting, found)}{name}")
+        layer_axis(panel, setting.depth)
+    for first in axes[:, 0]:
+        first.set_ylabel("gates chosen")
+    for block, setting in zip(blocks[1:], swept, strict=True):
+        _draw_constant(block.subplots(1, 2, sharey=True), tables, setting)
     handles = [Patch(color=color, label=name) for name, (_, color) in GATE_FAMILIES.items()]
-    legend(figure, [*handles, Line2D([], [], **_RANDOM, label=_RANDOM_LABEL)])
+    handles.append(Line2D([], [], **_RANDOM, label=_RANDOM_LABEL))
+    if swept:
+        handles += map(point_handle, shown_methods(swept))
+        handles.append(
+            Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none",
+                   label="has not learnt")
+        )  # fmt: skip
+    legend(figure, handles)
     return figure
 
 
-def constant_gates(tables: Tables, found: list[Setting]) -> Figure:
+def _place_text(setting: Setting, found: list[Setting]) -> str:
+    """Data set and size, then what sets it apart, each on its line; empty without titles."""
+    if not titled():
+        return ""
+    lines = [f"{setting.dataset}, {setting.depth} x {setting.width:,}", recipe_beside(setting, found)]
+    return "".join(f"{line}\n" for line in lines if line)
+
+
+def _draw_constant(row: np.ndarray, tables: Tables, setting: Setting) -> None:
     """Share of constant gates against the temperature of training: in the last layer, and in all."""
-    figure, axes = grid(len(found), 2, height=2.0)
-    for row, setting in zip(axes, found, strict=True):
-        shown = {method: by_temperature(setting, method) for method in shown_methods([setting])}
-        for number, (method, parts) in enumerate(shown.items()):
-            x = np.array(list(parts)) * _SHIFT ** (number - (len(shown) - 1) / 2)
-            # By temperature (2, seeds): in the last layer, in all.
-            shares = [constant_shares(tables.gates, part) for part in parts.values()]
-            learnt = [
-                comparisons.has_learnt(tables.history, part, setting.dataset) for part in parts.values()
-            ]
-            for place, panel in enumerate(row):
-                points = [mean_interval(both[place]) for both in shares]
-                _draw_points(panel, x, points, learnt, method_style(method))
-        for panel in row:
-            panel.axhline(RANDOM_SHARE, **_RANDOM)
-            panel.set_ylim(-0.03, 1.03)
-            panel.set_xlabel("temperature")
-            _temperature_ticks(panel, {temperature for parts in shown.values() for temperature in parts})
-            percent_axis(panel.yaxis)
-        row[0].set_title("in the last layer")
-        row[1].set_title("in all layers")
-        every = [part for parts in shown.values() for part in parts.values()]
-        row[0].set_ylabel(row_label(setting, f"constant gates\n{seeds_text(every)}"))
-    extra = [
-        Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none",
-               label="has not learnt"),
-        Line2D([], [], **_RANDOM, label=_RANDOM_LABEL),
-    ]  # fmt: skip
-    method_legend(figure, shown_methods(found), extra, lines=True)
-    return figure
+    shown = {method: by_temperature(setting, method) for method in setting.conditions}
+    for method, parts in shown.items():
+        # By temperature (2, seeds): in the last layer, in all.
+        shares = [constant_shares(tables.gates, part) for part in parts.values()]
+        learnt = [comparisons.has_learnt(tables.history, part, setting.dataset) for part in parts.values()]
+        for place, panel in enumerate(row):
+            points = [mean_interval(both[place]) for both in shares]
+            _draw_points(panel, list(parts), points, learnt, method_style(method))
+    for panel in row:
+        panel.axhline(RANDOM_SHARE, **_RANDOM)
+        panel.set_ylim(-0.03, 1.03)
+        panel.set_xlabel("temperature")
+        _temperature_ticks(panel, {temperature for parts in shown.values() for temperature in parts})
+        percent_axis(panel.yaxis)
+    row[0].set_title("in the last layer")
+    row[1].set_title("in all layers")
+    every = [part for parts in shown.values() for part in parts.values()]
+    row[0].set_ylabel(row_label(setting, f"constant gates\n{seeds_text(every)}"))
 
 
 def constant_shares(gates: pd.DataFrame, condition: pd.DataFrame) -> np.ndarray:
@@ -143,7 +145,7 @@ def _draw_families(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def _draw_points(
-    panel: Axes, x: np.ndarray, points: list[tuple], learnt: list[bool], look: MethodStyle
+    panel: Axes, x: list[float], points: list[tuple], learnt: list[bool], look: MethodStyle
 ) -> None:
     """points: mean, low and high at each x; a method at one temperature alone has no line."""
     mean, low, high = np.array(points).T

@@ -20,8 +20,9 @@ from analysis.figures.panels import (
 )
 from analysis.grid import grid_values
 from analysis.statistics import mean_interval
-from analysis.style import NEUTRAL, PAGE, method_style
+from analysis.style import NEUTRAL, method_style, page
 from analysis.tidy import Tables
+from lgn.methods import method_label
 
 _EPSILON = {"color": "black", "linewidth": 1.0, "linestyle": (0, (6, 2))}
 _MARKERS = "osD^vPX<>*hp"
@@ -66,24 +67,25 @@ def gradient_by_layer(tables: Tables, found: list[Setting]) -> Figure:
 
 
 def needs_ratios(runs: pd.DataFrame) -> list[Setting]:
-    """The settings with DLGN of a data set and depth at which epsilon and other settings move take-off."""
-    found = [setting for setting in settings(runs) if "epsilon" in runs and "dlgn" in setting.conditions]
+    """The settings with the baseline of a data set and depth at which epsilon and other settings move take-off."""
+    every = settings(runs) if "epsilon" in runs else []
+    found = [setting for setting in every if setting.baseline in setting.conditions]
     points = _points(found)
     knobs = {_knob(point, points) for point in points}
     return found if "epsilon" in knobs and len(knobs) > _KNOBS else []
 
 
 def takeoff_over_ratio(tables: Tables, found: list[Setting]) -> Figure:
-    """DLGN's take-off against the ratio of its first layer's gradient to epsilon at the first step, a point a setting.
+    """The baseline's take-off against the ratio of its first layer's gradient to epsilon, a point a setting.
 
     Marker and colour say what the setting varies. Where a seed did not take off the point is hollow, a lower bound.
     """
-    figure = Figure(figsize=(PAGE, 3.6), layout="constrained")
+    figure = Figure(figsize=(page(), 3.6), layout="constrained")
     axes = figure.subplots()
     points = _points(found)
     knobs = list(dict.fromkeys(_knob(point, points) for point in points))
     for setting, (_, row) in zip(points, grid_values(tables, points).iterrows(), strict=True):
-        first, _ = _ends(tables.layers, setting.conditions["dlgn"])
+        first, _ = _ends(tables.layers, setting.conditions[setting.baseline])
         ratio = np.exp(np.log(first[:, 0] / setting.runs["epsilon"].iloc[0]).mean())
         number = knobs.index(_knob(setting, points))
         whole = row["took_off"] == row["seeds"]
@@ -99,7 +101,7 @@ def takeoff_over_ratio(tables: Tables, found: list[Setting]) -> Figure:
     axes.set_yscale("log")
     log_axis(axes.yaxis, short_count)
     axes.set_xlabel("gradient_rms of layer 1 at the first step / epsilon")
-    axes.set_ylabel("take-off of DLGN (iterations)")
+    axes.set_ylabel(f"take-off of {method_label(points[0].baseline)} (iterations)")
     handles = [
         Line2D([], [], color=f"C{number}", marker=_MARKERS[number], linestyle="none", label=knob)
         for number, knob in enumerate(knobs)
@@ -117,11 +119,11 @@ def _place(runs: pd.DataFrame, setting: Setting) -> pd.DataFrame:
 
 
 def _points(found: list[Setting]) -> list[Setting]:
-    """Each setting with DLGN alone, once for every temperature of its softmax."""
+    """Each setting with the baseline alone, once for every temperature of its softmax."""
     return [
-        replace(setting, conditions={"dlgn": part})
+        replace(setting, conditions={setting.baseline: part})
         for setting in found
-        for part in by_temperature(setting, "dlgn").values()
+        for part in by_temperature(setting, setting.baseline).values()
     ]
 
 
@@ -129,7 +131,7 @@ def _knob(point: Setting, points: list[Setting]) -> str:
     """What a point varies: the names of its recipe, else width, depth or temperature where few points have its own."""
     if varied := [name for name in point.recipe if name != "epsilon"]:
         return ", ".join(varied)
-    if point.conditions["dlgn"]["temperature"].iloc[0] != 1:
+    if point.conditions[point.baseline]["temperature"].iloc[0] != 1:
         return "temperature"
     for name in ("width", "depth"):
         if getattr(point, name) not in pd.Series([getattr(one, name) for one in points]).mode().to_list():

@@ -1,4 +1,4 @@
-"""The soft network's loss around trained logits (the paper's Figure 8), and on the lines from a DLGN to other nets."""
+"""The soft network's loss around trained logits (the paper's Figure 8), and on lines between two methods' nets."""
 
 import math
 
@@ -24,7 +24,7 @@ from analysis.figures.panels import (
 )
 from analysis.figures.probed import by_seed, compared, probed_settings, rows_at
 from analysis.statistics import mean_interval
-from analysis.style import PAGE, RC, method_style
+from analysis.style import RC, method_style, page
 from analysis.tidy import Tables
 
 RISE = 0.1
@@ -40,14 +40,16 @@ _OUTLINE = [withStroke(linewidth=2.4, foreground="black")]
 
 
 def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
-    """The loss on a plane of two random directions around DLGN and GLGN, on one scale; and the lines from DLGN."""
+    """The loss on a plane of two random directions around two methods, on one scale; and the lines between nets."""
     every, rows = probed_settings(tables, "plane")
     shown, methods = compared(every)
     line_rows = tables.probe("line") if "line" in tables.probes else pd.DataFrame({"run_id": []})
     lines = [_measured(setting, line_rows) for setting in shown]
     joined = [method for method in shown_methods(shown) if any(method in part for part in lines)]
+    runs = tables.runs.set_index("run_id")["method"]
+    origin = runs[line_rows["other_run_id"].iloc[0]] if joined else ""
     panels = [f"plane_{method}" for method in methods] + (["loss", "accuracy"] if joined else [])
-    figure = Figure(figsize=(PAGE, 2.0 * len(shown) + 1.0), layout="constrained")
+    figure = Figure(figsize=(page(), 2.0 * len(shown) + 1.0), layout="constrained")
     axes = figure.subplots(len(shown), len(panels), squeeze=False)
     planes = {
         (number, method): _plane(rows, setting.conditions[method])
@@ -68,7 +70,7 @@ def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
         first = next(panel for panel in row if panel.axison)
         first.set_ylabel(row_label(setting, "second direction"))
         if joined:
-            _draw_line(row[-2:], lines[number], line_rows)
+            _draw_line(row[-2:], lines[number], line_rows, origin)
     colors = ScalarMappable(norm, colormaps[RC["image.cmap"]])
     bar = figure.colorbar(
         colors,
@@ -89,7 +91,7 @@ def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
         path_effects=_OUTLINE,
         label=f"{RISE:g} nats above the centre",
     )
-    method_legend(figure, ["dlgn", *joined] if joined else [], [note], lines=True)
+    method_legend(figure, [origin, *joined] if joined else [], [note], lines=True)
     return figure
 
 
@@ -141,13 +143,15 @@ def valley(plane: pd.DataFrame, level: float) -> tuple[float, bool]:
     return math.sqrt(area / math.pi), not edge.any()
 
 
-def _draw_line(panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd.DataFrame) -> None:
-    """Loss of the soft net and accuracy of the discrete one from DLGN to every other method measured."""
+def _draw_line(
+    panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd.DataFrame, origin: str
+) -> None:
+    """Loss of the soft net and accuracy of the discrete one from a method's nets to every other method's measured."""
     if not conditions:
         for panel in panels:
             panel.set_axis_off()
         return
-    dlgn = method_style("dlgn")
+    start = method_style(origin)
     for panel, column, label in zip(
         panels, ("loss", "discrete_accuracy"), ("test loss (nats)", "discrete accuracy"), strict=True
     ):
@@ -156,8 +160,10 @@ def _draw_line(panels: list[Axes], conditions: dict[str, pd.DataFrame], rows: pd
             look, x = method_style(method), places.get_level_values("position").to_numpy()
             end = {"marker": look.marker, "markevery": [-1]}
             draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, **end)
-            panel.plot(x[0], values[:, 0].mean(), color=dlgn.color, marker=dlgn.marker, zorder=3)
+            panel.plot(x[0], values[:, 0].mean(), color=start.color, marker=start.marker, zorder=3)
         panel.set_title(f"{label}\n{seeds_text(conditions.values())}")
         names = [method_style(method).label for method in conditions]
-        panel.set_xlabel(f"from DLGN (0)\nto {names[0] if len(names) == 1 else 'another method'} (1)")
+        panel.set_xlabel(
+            f"from {start.label} (0)\nto {names[0] if len(names) == 1 else 'another method'} (1)"
+        )
     percent_axis(panels[1].yaxis)

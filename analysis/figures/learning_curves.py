@@ -7,22 +7,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis import comparisons, measures, paper_values
-from analysis.conditions import Setting, settings
+from analysis import comparisons, measures
+from analysis.conditions import Setting
 from analysis.figures.panels import (
-    MOST_PANELS,
-    cited_handle,
+    MOST_ROWS,
     count_axis,
     draw_band,
-    draw_cited,
     markers,
     mean_curve,
     method_legend,
     panel_row,
+    panel_rows,
     percent_axis,
     setting_title,
+    several_methods,
     short_count,
     shown_methods,
+    title_row,
 )
 from analysis.published import PUBLISHED, QUANTITIES, Published, matching
 from analysis.statistics import mean_interval
@@ -38,52 +39,31 @@ _STRIP = 0.2
 
 
 def needs(runs: pd.DataFrame) -> list[Setting]:
-    """Settings where two methods or more ran: a recipe tried with one is an ablation of these.
+    """Settings where two methods or more ran, or of too many those with most."""
+    return several_methods(runs)
 
-    Where these are more than a figure has panels for, those with most methods.
+
+def learning_curves(tables: Tables, found: list[Setting]) -> Figure:
+    """A row a setting: test accuracy over iterations and over training seconds, and the gap over iterations.
+
+    Of more settings than rows have room for: accuracy over iterations alone, a panel each.
     """
-    found = settings(runs)
-    ran = [len(set(shown_methods([setting])) & set(setting.conditions)) for setting in found]
-    several = [setting for setting, methods in zip(found, ran, strict=True) if methods >= min(2, max(ran))]
-    if len(several) <= MOST_PANELS:
-        return several
-    return [setting for setting, methods in zip(found, ran, strict=True) if methods == max(ran)]
-
-
-def accuracy_over_iterations(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy against iterations: discrete solid, train mode dashed."""
-    return _accuracy(tables, found, "iteration", "iterations")
-
-
-def accuracy_over_seconds(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy against training seconds: discrete solid, train mode dashed."""
-    return _accuracy(tables, found, "training_seconds", "training time (s, evaluation not counted)")
-
-
-def _accuracy(tables: Tables, found: list[Setting], x: str, label: str) -> Figure:
-    figure, panels = panel_row(found)
     methods = shown_methods(found)
-    for axes, setting in zip(panels, found, strict=True):
+    whole = len(found) <= MOST_ROWS
+    figure, panels = panel_rows(len(found), 3) if whole else panel_row(found)
+    all_learnt = True
+    for row, setting in zip(panels, found, strict=True):
+        row = row if whole else [row]
         shown = _shown(setting, methods)
-        for method in shown:
-            look = method_style(method)
-            for column, line in (("test_accuracy_train_mode", "--"), ("test_accuracy_discrete", "-")):
-                curve = mean_curve(tables.history, setting.conditions[method], x, column)
-                keep = curve[0] > 0
-                marked = (
-                    {"marker": look.marker, **markers(int(keep.sum()))} if line == "-" else {"linewidth": 1.0}
-                )
-                draw_band(axes, *(values[keep] for values in curve), look, linestyle=line, **marked)
-        axes.axhline(comparisons.chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
-        if setting.dataset == paper_values.DATASET:
-            draw_cited(axes, paper_values.FINAL_ACCURACY, shown)
+        _draw_accuracy(row[0], tables, setting, shown, "iteration", "iterations")
         for entry in published_for(setting):
-            _draw_published(axes, entry)
-        count_axis(axes)
-        axes.set_xlabel(label)
-        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown], found))
-        percent_axis(axes.yaxis)
-    panels[0].set_ylabel("test accuracy")
+            _draw_published(row[0], entry)
+        if whole:
+            _draw_accuracy(row[1], tables, setting, shown, "training_seconds", "training seconds")
+            all_learnt &= _draw_gaps(row[2], tables, setting, shown)
+        title_row(row, setting_title(setting, [setting.conditions[m] for m in shown], found))
+        if whole or setting is found[0]:
+            row[0].set_ylabel("test accuracy")
     extra = [
         Line2D([], [], color=NEUTRAL, label="discrete"),
         Line2D([], [], color=NEUTRAL, linestyle="--", linewidth=1.0, label="train mode"),
@@ -91,20 +71,40 @@ def _accuracy(tables: Tables, found: list[Setting], x: str, label: str) -> Figur
     ]
     if any(map(published_for, found)):
         extra.append(Line2D([], [], **_PUBLISHED_LINE, label="published for this net (cited)"))
-    if any(setting.dataset == paper_values.DATASET for setting in found):
-        extra.append(cited_handle(figure, "Mind the Gap, discrete"))
+    if whole:
+        end = {"color": NEUTRAL, "marker": "o", "linestyle": "-", "linewidth": 1, "markersize": 3.5}
+        extra.append(Line2D([], [], **end, label="gap at the end, unsigned"))
+        if not all_learnt:
+            extra.append(Line2D([], [], **end, markerfacecolor="white", label="the same, not learnt"))
     method_legend(figure, methods, extra)
     return figure
 
 
+def _draw_accuracy(
+    axes: Axes, tables: Tables, setting: Setting, shown: list[str], x: str, label: str
+) -> None:
+    """Discrete solid, train mode dashed."""
+    for method in shown:
+        look = method_style(method)
+        for column, line in (("test_accuracy_train_mode", "--"), ("test_accuracy_discrete", "-")):
+            curve = mean_curve(tables.history, setting.conditions[method], x, column)
+            keep = curve[0] > 0
+            marked = (
+                {"marker": look.marker, **markers(int(keep.sum()))} if line == "-" else {"linewidth": 1.0}
+            )
+            draw_band(axes, *(values[keep] for values in curve), look, linestyle=line, **marked)
+    axes.axhline(comparisons.chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
+    count_axis(axes)
+    axes.set_xlabel(label)
+    percent_axis(axes.yaxis)
+
+
 def published_for(setting: Setting) -> list[Published]:
-    """Final accuracies published for a setting's own DLGN net by other works than the paper, whose are stars."""
+    """Final accuracies published for a setting's own net."""
     return [
         entry
         for entry in PUBLISHED
-        if (entry.quantity, entry.method) == ("final_accuracy", "dlgn")
-        and not entry.citation.startswith(paper_values.CITATION)
-        and matching(entry, [setting]) is not None
+        if entry.quantity == "final_accuracy" and matching(entry, [setting]) is not None
     ]
 
 
@@ -114,50 +114,40 @@ def _draw_published(axes: Axes, entry: Published) -> None:
     _, show, _ = QUANTITIES[entry.quantity]
     number = f"{entry.relation} {show(entry.value)}".strip()
     axes.annotate(
-        f"{entry.work}, published {number}", (0, entry.value), (3, 2), xycoords=axes.get_yaxis_transform(),
-        textcoords="offset points", fontsize=7, va="bottom",
+        f"{entry.work}, published {number}", (0, entry.value), (3, -2), xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points", fontsize=7, va="top",
     )  # fmt: skip
 
 
-def gap_over_training(tables: Tables, found: list[Setting]) -> Figure:
+def _draw_gaps(axes: Axes, tables: Tables, setting: Setting, shown: list[str]) -> bool:
     """Train-mode minus discrete test accuracy against iterations; in a strip beside it the gaps at the end.
 
     A curve begins where the method has taken off: at chance there is only the noise of two draws of chance. The axis
-    of iterations is linear, or all that follows the take-off of a slow method would be in its last tenth.
+    of iterations is linear, or all that follows the take-off of a slow method would be in its last tenth. Returns
+    whether all have learnt.
     """
-    figure, panels = panel_row(found)
-    methods, all_learnt = shown_methods(found), True
-    for axes, setting in zip(panels, found, strict=True):
-        shown = _shown(setting, methods)
-        strip = axes.inset_axes((1.02, 0, _STRIP, 1), sharey=axes)
-        for place, method in enumerate(shown):
-            look, condition = method_style(method), setting.conditions[method]
-            x, *difference = _mean_difference(tables.history, condition)
-            _, accuracy, _, _ = mean_curve(tables.history, condition, "iteration", "test_accuracy_train_mode")
-            learnt = accuracy >= comparisons.learnt_accuracy(setting.dataset)
-            keep = np.maximum.accumulate(learnt)
-            if keep.any():
-                style = {"linestyle": look.line, "marker": look.marker, **markers(int(keep.sum()))}
-                draw_band(axes, x[keep], *(values[keep] for values in difference), look, **style)
-            _draw_end(strip, place, tables.history, condition, method, learnt[-1])
-            all_learnt &= learnt[-1]
-            # The whole of training, whenever curves begin.
-            axes.plot(x[[0, -1]], [0, 0], color=NEUTRAL, linewidth=0.7, zorder=1)
-        stars = {method: 100 * gap for method, gap in paper_values.GAP.items()}
-        draw_cited(strip, stars, shown)
-        _strip_axes(strip, len(shown))
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
-        axes.set_xlabel("iterations")
-        axes.set_title(setting_title(setting, [setting.conditions[m] for m in shown], found))
-    _points_axis(panels[0])
-    panels[0].set_ylabel("train mode minus discrete\n(percentage points)")
-    end = {"color": NEUTRAL, "marker": "o", "linestyle": "-", "linewidth": 1, "markersize": 3.5}
-    extra = [Line2D([], [], **end, label="gap at the end, unsigned")]
-    if not all_learnt:
-        extra.append(Line2D([], [], **end, markerfacecolor="white", label="the same, not learnt"))
-    method_legend(figure, methods, [*extra, cited_handle(figure, "Mind the Gap")], lines=True)
-    return figure
+    strip = axes.inset_axes((1.02, 0, _STRIP, 1), sharey=axes)
+    all_learnt = True
+    for place, method in enumerate(shown):
+        look, condition = method_style(method), setting.conditions[method]
+        x, *difference = _mean_difference(tables.history, condition)
+        _, accuracy, _, _ = mean_curve(tables.history, condition, "iteration", "test_accuracy_train_mode")
+        learnt = accuracy >= comparisons.learnt_accuracy(setting.dataset)
+        keep = np.maximum.accumulate(learnt)
+        if keep.any():
+            style = {"marker": look.marker, **markers(int(keep.sum()))}
+            draw_band(axes, x[keep], *(values[keep] for values in difference), look, **style)
+        _draw_end(strip, place, tables.history, condition, method, learnt[-1])
+        all_learnt &= bool(learnt[-1])
+        # The whole of training, whenever curves begin.
+        axes.plot(x[[0, -1]], [0, 0], color=NEUTRAL, linewidth=0.7, zorder=1)
+    _strip_axes(strip, len(shown))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+    axes.set_xlabel("iterations")
+    axes.set_ylabel("train mode minus\ndiscrete (points)")
+    _points_axis(axes)
+    return all_learnt
 
 
 def _shown(setting: Setting, methods: list[str]) -> list[str]:
@@ -189,8 +179,8 @@ def _draw_end(
 
 
 def _strip_axes(strip: Axes, methods: int) -> None:
-    """A place a method, and one for the stars on the right edge."""
-    strip.set_xlim(-0.7, methods + 0.2)
+    """A place a method."""
+    strip.set_xlim(-0.7, methods - 0.3)
     strip.set_xticks([])
     strip.set_xlabel("end")
     strip.tick_params(left=False, labelleft=False)
@@ -199,7 +189,7 @@ def _strip_axes(strip: Axes, methods: int) -> None:
 
 
 def _points_axis(axes: Axes) -> None:
-    """Signed points, linear around 0 and logarithmic beyond; the panels share it."""
+    """Signed points, linear around 0 and logarithmic beyond."""
     axes.set_yscale("symlog", linthresh=_LINEAR_POINTS, linscale=1)
     axes.yaxis.set_major_locator(FixedLocator([*(-t for t in reversed(_POINT_TICKS)), 0, *_POINT_TICKS]))
     axes.yaxis.set_minor_locator(NullLocator())

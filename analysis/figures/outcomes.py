@@ -1,235 +1,260 @@
-"""What a condition came to, in three measures, and how they are drawn: the panels of every figure of one factor.
+"""What methods and recipes come to at one data set, depth and width: other noises, controls, remedies.
 
-Final discrete accuracy, gap, and iterations to nine tenths of DLGN's best.
+A row of panels a data set, depth and width, a line a method and recipe. The measures are those of analysis.grid.
 """
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.path import Path
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.ticker import LogLocator, MaxNLocator
 
-from analysis import comparisons
-from analysis.conditions import Setting
-from analysis.figures.panels import short_count
-from analysis.statistics import bootstrap, mean_interval
-from analysis.style import NEUTRAL, MethodStyle, method_style
+from analysis.conditions import SCALE_COLUMNS, Setting, recipe_text, settings
+from analysis.figures.panels import legend, log_axis, percent_axis, seeds_text, short_count, shown_methods
+from analysis.grid import grid_values, map_settings
+from analysis.style import NEUTRAL, method_style, page
 from analysis.tidy import Tables
+from lgn.methods import method_label
 
-TARGET_SHARE = 0.9
-"""Of DLGN's best accuracy: near enough to it that slower temperatures and noises still get there and compare."""
+MEASURES = {
+    "takeoff": ("take-off", "iterations", 1),
+    "final_accuracy": ("final discrete\ntest accuracy", "of test images", 1),
+    "gap": ("discretization gap\nat the end", "points", 100),
+    "unused_share": ("unused gates\nat the end", "of gates", 1),
+}
+"""Column of grid_values -> title, unit, and what it is multiplied by, of each panel of a row."""
 
-NOISES = ("none", "gumbel", "gaussian", "logistic", "uniform")
-"""Kinds of noise, in the order of every figure."""
+_OPTIMIZERS = {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "plain descent"}
 
+_WORDS: dict[str, Callable] = {
+    "training_labels": lambda value: "labels redrawn each step" if value == "redrawn" else f"labels {value}",
+    "final_temperature": lambda value: "not annealed" if value is None else f"annealed to {value:g}",
+    "init": {"gaussian": "normal logits", "residual": "pass-through gates"}.get,
+    "init_scale": "logits start at N(0, {:g}²)".format,
+    "optimizer": lambda value: _OPTIMIZERS.get(value, value),
+    "epsilon": "epsilon {:g}".format,
+    "loss_scale": "loss times {:g}".format,
+    "learning_rate": "learning rate {:g}".format,
+}
+"""Setting of a run -> its value in words."""
 
-def noise_place(noise: str) -> tuple[int, str]:
-    """Where a noise stands among others: those of NOISES in their order, then the rest."""
-    return (NOISES.index(noise) if noise in NOISES else len(NOISES)), noise
+_LINE, _BETWEEN = 0.155, 0.7
+"""Height of a line in inches; what is left between two methods, in lines."""
 
+_AXIS, _TOP = 0.45, 0.75
+"""Inches of the ticks and unit below the lines of a row, and of legend and titles above all."""
 
-TITLES = (
-    "final discrete\ntest accuracy",
-    "discretization gap\n(points)",
-    f"iterations to {TARGET_SHARE:.0%}\nof DLGN's best",
-)
+_LEAST = {"gap": 0.5, "unused_share": 0.1}
+"""Where the axis of a measure ends at least, or noise about nothing would fill it."""
 
-_DODGE = 4.5
-"""Points between the marks of two methods at one place."""
+_LEVEL = {"linewidth": 0.9, "linestyle": ":"}
+_POINT = {"marker": "o", "markersize": 4}
+AT_LEAST = {"marker": ">", "markersize": 5}
+AT_LEAST_UP = {"marker": "^", "markersize": 5}
+"""A take-off that is only known to be later: the value is a bound, to the right or upwards."""
 
-_LEAST_SPAN = 0.03
-"""Of an accuracy axis: whole percents then make three ticks or more."""
-
-_MOST_TICKS = 7
-_STEPS = [1, 2, 5, 10]
-
-_ROOM = 0.15
-"""For arrows: what a time axis has beyond the last of what is drawn, as a share of its logarithmic length."""
-
-# From the budget on to what is later, up or to the right.
-_UP = Path([(0, 0), (0, 1), (-0.3, 0.6), (0, 1), (0.3, 0.6)], [1, 2, 1, 2, 2])
-_RIGHT = Path(_UP.vertices[:, ::-1], _UP.codes)
-_ARROW = {"markersize": 14, "markerfacecolor": "none", "markeredgewidth": 1, "clip_on": False}
+_MANY = 5
+"""So many methods at one recipe have lines of their own: fewer are told apart by the ends of their curves."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """A measure of one condition: value with its 95% interval, NaN where there is none.
-
-    censored: not reached; value is then the budget. clipped: the interval goes on beyond the budget, its high end.
-    learnt: False for the gap of nets that have not, which is none.
-    """
+class Measured:
+    """A measure as it is drawn: value, error (2, 1) or None, filled where it says something, at_least for a bound."""
 
     value: float
-    low: float
-    high: float
-    censored: bool = False
-    clipped: bool = False
-    learnt: bool = True
+    error: np.ndarray | None
+    filled: bool
+    at_least: bool
+
+
+def measured(row: Mapping, name: str) -> Measured:
+    """A measure of a row of grid_values, in the unit of its axis."""
+    factor = MEASURES[name][2]
+    value, low, high = (factor * row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    # An interval need not hold its value; one seed has none.
+    error = np.clip([[value - low], [high - value]], 0, None) if np.isfinite([low, high]).all() else None
+    there = bool(row["took_off"] == row["seeds"])
+    timed = name == "takeoff"
+    return Measured(value, error, there if timed else bool(row["learnt"]), timed and not there)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One method at one recipe: where it is drawn, its words, its row of grid_values. usual: its method's first."""
+
+    y: float
+    text: str
+    values: pd.Series
+    usual: bool
 
     @property
-    def known(self) -> bool:
-        """Whether a line may lead to it."""
-        return self.learnt and not self.censored
+    def color(self) -> str:
+        return method_style(self.values["method"]).color
 
 
-def outcomes(tables: Tables, setting: Setting, condition: pd.DataFrame) -> tuple[Point, Point, Point]:
-    """Final discrete accuracy, gap in points, iterations to the target."""
-    accuracy = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
-    gap = 100 * comparisons.end_gaps(tables.history, condition)
-    learnt = comparisons.has_learnt(tables.history, condition, setting.dataset)
-    return (
-        Point(*map(float, mean_interval(accuracy))),
-        Point(*map(float, mean_interval(gap)), learnt=learnt),
-        _time(tables, setting, condition),
+def needs(runs: pd.DataFrame) -> list[Setting]:
+    """Settings of places where a method ran at two recipes, or many methods did; but those of a map."""
+    mapped = {_key(setting) for setting in map_settings(runs)}
+    found = [setting for setting in settings(runs) if _key(setting) not in mapped]
+    return [setting for place in _places(found) for setting in place]
+
+
+def outcomes(tables: Tables, found: list[Setting]) -> Figure:
+    """Take-off, final accuracy, gap and unused share of each method and recipe; its usual recipe first, and a level."""
+    values = grid_values(tables, found)
+    places = _places(found)
+    rows = [_lines(values, place) for place in places]
+    heights = [_LINE * (lines[-1].y + 1) for lines in rows]
+    figure = Figure(figsize=(page(), sum(heights) + _AXIS * len(rows) + _TOP), layout="constrained")
+    axes = figure.subplots(
+        len(rows), len(MEASURES), squeeze=False, sharey="row", gridspec_kw={"height_ratios": heights}
+    )
+    for row, lines, place in zip(axes, rows, places, strict=True):
+        for panel, name in zip(row, MEASURES, strict=True):
+            _draw_measure(panel, lines, name)
+        _name_lines(row[0], lines)
+        row[0].set_ylabel(_place_text(place))
+    for panel, (title, _, _) in zip(axes[0], MEASURES.values(), strict=True):
+        panel.set_title(title)
+    figure.align_ylabels()
+    lines = [line for lines in rows for line in lines]
+    legend(figure, [*_levels(lines), *notes([line.values for line in lines], AT_LEAST)])
+    return figure
+
+
+def recipe_words(setting: Setting) -> str:
+    """What sets a setting apart, in words: plain descent, rate 10; empty for the usual recipe."""
+    words, recipe = dict(_WORDS), dict(setting.recipe)
+    if recipe.get("optimizer") == "sgd":
+        recipe.pop("epsilon", None)  # it has none
+    if setting.runs["init"].iloc[0] == "gaussian":
+        recipe.pop("init_bias", None)  # 0, the only value it can have
+    else:
+        del words["init_scale"]  # not all logits have mean 0
+    return ", ".join(
+        words[name](value) if name in words else recipe_text({name: value}) for name, value in recipe.items()
     )
 
 
-def _time(tables: Tables, setting: Setting, condition: pd.DataFrame) -> Point:
-    if "dlgn" not in setting.conditions:
-        return Point(np.nan, np.nan, np.nan)
-    best = comparisons.target(tables.history, setting)
-    if best < comparisons.learnt_accuracy(setting.dataset):
-        return Point(np.nan, np.nan, np.nan)  # a race to chance level says nothing
-    goal = np.array([TARGET_SHARE * best])
-    curves = comparisons.curves(tables.history, condition)
-    budget = float(curves.iterations[-1])
-
-    def time(seeds: np.ndarray) -> float:
-        return float(comparisons.times_to(curves, goal, seeds, "iterations")[0][0])
-
-    value = time(comparisons.all_seeds(curves))
-    if np.isinf(value):
-        return Point(budget, np.nan, np.nan, censored=True)
-    low, high = bootstrap(time, len(curves.seeds))
-    return Point(value, float(low), float(min(high, budget)), clipped=bool(np.isinf(high)))
+def _key(setting: Setting) -> tuple:
+    return setting.dataset, setting.depth, setting.width, setting.recipe_text
 
 
-def dodges(number: int) -> list[float]:
-    """How far to the right of their place the marks of so many methods stand, in points."""
-    return [_DODGE * (position - (number - 1) / 2) for position in range(number)]
+def _places(found: list[Setting]) -> list[list[Setting]]:
+    """Settings by data set, depth and width, in their order: those where a method ran at two recipes, or many ran."""
+    together: dict[tuple, list[Setting]] = {}
+    for setting in found:
+        together.setdefault(_key(setting)[: len(SCALE_COLUMNS)], []).append(setting)
+    return [
+        place
+        for place in together.values()
+        if len(methods := shown_methods(place)) >= _MANY or any(len(_ran(place, m)) >= 2 for m in methods)
+    ]
 
 
-def draw_series(
-    panel: Axes, x: Sequence[float], points: Sequence[Point], look: MethodStyle, shift: float
-) -> None:
-    """Points over x, joined where they are known; shift: to the right, in points."""
-    y = [point.value if point.known else np.nan for point in points]
-    move(panel, panel.plot(x, y, color=look.color, linestyle=look.line, linewidth=1), shift)
-    for place, point in zip(x, points, strict=True):
-        draw_point(panel, place, point, look, shift=shift)
+def _ran(place: list[Setting], method: str) -> list[Setting]:
+    """The settings at which a method ran, its usual recipe first: the one that least sets apart."""
+    return sorted((s for s in place if method in s.conditions), key=lambda setting: len(setting.recipe))
 
 
-def draw_point(
-    panel: Axes, place: float, point: Point, look: MethodStyle, *, shift: float = 0.0, across: bool = False
-) -> None:
-    """A point with its interval; the place is on the x axis or, if the value goes across, on the y axis."""
-    bar, cap, arrow = (panel.hlines, "|", _RIGHT) if across else (panel.vlines, "_", _UP)
-    same = {"color": look.color, "zorder": 3}
-    drawn: list[Artist] = []
-
-    def mark(value: float, marker: str | Path, **keywords) -> None:
-        at = (value, place) if across else (place, value)
-        drawn.extend(panel.plot(*at, marker=marker, **same, **keywords))
-
-    if np.isfinite([point.low, point.high]).all():
-        drawn.append(bar(place, point.low, point.high, linewidth=1, **same))
-        for end in [point.low] if point.clipped else [point.low, point.high]:
-            mark(end, cap, markersize=4)
-    if point.censored or point.clipped:
-        mark(point.value if point.censored else point.high, arrow, **_ARROW)
-    mark(point.value, look.marker, markerfacecolor=look.color if point.learnt else "white")
-    move(panel, drawn, shift)
+def _lines(values: pd.DataFrame, place: list[Setting]) -> list[_Line]:
+    by_key = {(*row[[*SCALE_COLUMNS, "recipe"]], row["method"]): row for _, row in values.iterrows()}
+    lines, y = [], 0.0
+    for method in shown_methods(place):
+        ran = _ran(place, method)
+        for number, setting in enumerate(ran):
+            row = by_key[*_key(setting), method]
+            text = _line_text(setting, ran[0], method)
+            lines.append(_Line(y, text, row, usual=number == 0))
+            y += 1
+        y += _BETWEEN * (len(ran) > 1)
+    return lines
 
 
-def move(panel: Axes, drawn: Iterable[Artist], points: float) -> None:
-    """Moves what is drawn at data coordinates to the right, by so many points at whatever scale."""
-    for artist in drawn:
-        artist.set_transform(
-            panel.transData + ScaledTranslation(points / 72, 0, panel.get_figure().dpi_scale_trans)
-        )
+def _place_text(place: list[Setting]) -> str:
+    one = place[0]
+    seeds = seeds_text(condition for setting in place for condition in setting.conditions.values())
+    # In short lines: a row of two recipes is not high.
+    return f"{one.dataset}\n{one.depth} x {one.width:,}\n{seeds}"
 
 
-def draw_level(panel: Axes, point: Point) -> None:
-    """DLGN across a panel, with its interval as a band."""
-    look = method_style("dlgn")
-    panel.axhline(point.value, color=look.color, linestyle=look.line, linewidth=1)
-    if np.isfinite([point.low, point.high]).all():
-        panel.axhspan(point.low, point.high, color=look.color, alpha=0.15, linewidth=0)
+def _line_text(setting: Setting, usual: Setting, method: str) -> str:
+    """The recipe, and where they are not those of the method's usual recipe its temperature, budget and seeds."""
+    own, other = setting.conditions[method], usual.conditions[method]
+    parts = [method_label(method)] if setting is usual else []
+    parts += filter(None, [recipe_words(setting)])
+    temperature, iterations = own["temperature"].iloc[0], own["iterations"].iloc[0]
+    if temperature != other["temperature"].iloc[0]:
+        parts.append(f"temperature {temperature:g}")
+    if iterations != other["iterations"].iloc[0]:
+        parts.append(f"{short_count(iterations)} iterations")
+    if len(own) != len(other):
+        parts.append(seeds_text([own]))
+    return ", ".join(parts)
 
 
-def notes(points: Iterable[Point], *, across: bool = False) -> list[Line2D]:
-    """What a legend has to say about these points beside their methods."""
-    points = list(points)
+def _name_lines(panel: Axes, lines: list[_Line]) -> None:
+    """Names of the lines on the axis that a row of panels shares, in their method's colour, its first line in bold."""
+    panel.set_yticks([line.y for line in lines], [line.text for line in lines])
+    panel.set_ylim(lines[-1].y + 0.6, -0.6)
+    for label, line in zip(panel.get_yticklabels(), lines, strict=True):
+        label.set(color=line.color, fontweight="bold" if line.usual else "normal")
+
+
+def _draw_measure(panel: Axes, lines: list[_Line], name: str) -> None:
+    for line in lines:
+        one = measured(line.values, name)
+        panel.errorbar(
+            one.value, line.y, xerr=one.error, color=line.color,
+            markerfacecolor=line.color if one.filled else "white", linewidth=1, capsize=2,
+            **(AT_LEAST if one.at_least else _POINT),
+        )  # fmt: skip
+        last = max(other.y for other in lines if other.values["method"] == line.values["method"])
+        if line.usual and last > line.y:
+            panel.plot([one.value] * 2, [line.y, last + 0.5], color=line.color, zorder=1, **_LEVEL)
+    panel.set_xlabel(MEASURES[name][1])
+    panel.tick_params("y", length=0)
+    set_axis(panel.xaxis, name)
+
+
+def set_axis(axis: Axis, name: str) -> None:
+    """Few ticks, as a panel is small; gap and unused share from 0."""
+    if name == "takeoff":
+        axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+        low, high = axis.get_view_interval()
+        log_axis(axis, short_count)
+        if high > 10 * low:
+            axis.set_major_locator(LogLocator(numticks=6))
+        return
+    axis.set_major_locator(MaxNLocator(5 if name == "gap" else 4, steps=[1, 2, 2.5, 5, 10]))
+    if name in _LEAST:
+        top = max(_LEAST[name], axis.get_view_interval()[1])
+        axis.axes.set(**{f"{axis.axis_name}lim": (-0.05 * top, top)})
+    if name != "gap":
+        percent_axis(axis)
+
+
+def _levels(lines: list[_Line]) -> list[Line2D]:
+    """What dotted lines are, where there are any."""
+    if all(line.usual for line in lines):
+        return []
+    # Where all recipes are as common, none is usual.
+    first = "usual" if any(line.usual and not line.values["recipe"] for line in lines) else "first"
+    return [Line2D([], [], color=NEUTRAL, label=f"the method's {first} recipe", **_LEVEL)]
+
+
+def notes(rows: Iterable[Mapping], bound: dict) -> list[Line2D]:
+    """What open marks of rows of grid_values mean, of those that are there; bound: how at least is marked."""
+    rows = list(rows)
     found = []
-    if not all(point.learnt for point in points):
-        found.append(
-            Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none",
-                   label="has not learnt")
-        )  # fmt: skip
-    if any(point.censored or point.clipped for point in points):
-        found.append(
-            Line2D([], [], color=NEUTRAL, marker="$\N{RIGHTWARDS ARROW}$" if across else "$\N{UPWARDS ARROW}$",
-                   markersize=8, linestyle="none", label="not reached in the budget")
-        )  # fmt: skip
+    open_point = {"color": NEUTRAL, "linestyle": "none", "markerfacecolor": "white"}
+    if any(row["took_off"] < row["seeds"] for row in rows):
+        found.append(Line2D([], [], label="at least: not all runs took off", **bound, **open_point))
+    if not all(row["learnt"] for row in rows):
+        found.append(Line2D([], [], label="has not learnt", **_POINT, **open_point))
     return found
-
-
-def finish(row: Sequence[Axes], label: str) -> None:
-    """Titles and value axes of a row of three panels that is drawn, and its label."""
-    for panel, title in zip(row, TITLES, strict=True):
-        panel.set_title(title)
-    value_axes(*(panel.yaxis for panel in row))
-    row[0].set_ylabel(label)
-
-
-def value_axes(accuracy: Axis, gap: Axis, time: Axis) -> None:
-    """Limits and ticks of the axes of the three measures, by what is drawn."""
-    low, high = accuracy.get_view_interval()
-    margin = max(0.0, _LEAST_SPAN - (high - low)) / 2
-    _limit(accuracy, low - margin, high + margin)
-    _ticks(accuracy, whole_percents(low - margin, high + margin), lambda value: f"{100 * value:.0f}%")
-    top = gap.get_view_interval()[1]
-    _limit(gap, -0.04 * top, top)
-    gap.set_major_locator(MaxNLocator(6, steps=_STEPS))
-    limits = np.sort(time.axes.dataLim.get_points(), axis=0)[:, "xy".index(time.axis_name)]
-    if np.isfinite(limits).all():
-        low, high = limits
-        ticks = counts_around(low, high * (high / low) ** _ROOM)
-        time.axes.set(**{f"{time.axis_name}scale": "log"})
-        _limit(time, ticks[0], ticks[-1])
-        decades = [tick for tick in ticks if math.log10(tick).is_integer()]
-        _ticks(time, ticks if len(ticks) <= _MOST_TICKS else decades, short_count)
-
-
-def whole_percents(low: float, high: float) -> list[float]:
-    """Shares between two that are whole percents, at most six."""
-    percents = MaxNLocator(5, integer=True, steps=_STEPS).tick_values(100 * low, 100 * high)
-    return [percent / 100 for percent in percents if 100 * low <= percent <= 100 * high]
-
-
-def counts_around(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of every decade, from the last below `low` to the first above `high`: two or more."""
-    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    counts = [count * 10.0**decade for decade in decades for count in (1, 2, 5)]
-    first = max(count for count in counts if count < low)
-    last = min(count for count in counts if count > high)
-    return [count for count in counts if first <= count <= last]
-
-
-def _limit(axis: Axis, low: float, high: float) -> None:
-    axis.axes.set(**{f"{axis.axis_name}lim": (low, high)})
-
-
-def _ticks(axis: Axis, ticks: list[float], show) -> None:
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: show(value)))

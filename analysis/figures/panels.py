@@ -18,18 +18,18 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
-from analysis import measures, paper_values
+from analysis import measures
 from analysis.comparisons import histories
-from analysis.conditions import PAPER_METHODS, Setting, recipe_text
+from analysis.conditions import Setting, method_rank, recipe_text, settings
 from analysis.statistics import mean_interval
-from analysis.style import BAND, COLUMN, PAGE, STAR, MethodStyle, method_style
+from analysis.style import BAND, COLUMN, MethodStyle, method_style, page, titled
 
 WRAP = 3
-MOST_PANELS = 8
-"""Settings that a figure with a panel each, or a row, can show."""
+MOST_PANELS, MOST_ROWS = 8, 4
+"""Settings that a figure with a panel each, and one with a row each, can show on a page."""
+_TWO_PANELS = 4.5
+"""Inches from which on a figure has two panels or more beside each other."""
 
-_LABEL = 18
-"""Characters of a legend's label in a one-column figure."""
 _ROW = 28
 """Characters along the height of a panel."""
 _TITLE = 40
@@ -41,13 +41,14 @@ def grid(
     rows: int, columns: int, *, height: float = 2.3, share_y: bool | str = True
 ) -> tuple[Figure, np.ndarray]:
     """A figure of rows x columns panels and its axes (rows, columns); one panel makes a one-column figure."""
-    figure = Figure(figsize=(COLUMN if columns == 1 else PAGE, height * rows + 0.5), layout="constrained")
+    width = min(page(), COLUMN) if columns == 1 else page()
+    figure = Figure(figsize=(width, height * rows + 0.5), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, sharey=share_y)
 
 
 def panel_row(settings: list[Setting], *, height: float = 2.3) -> tuple[Figure, list[Axes]]:
     """One panel a setting, wrapped; panels share the y axis."""
-    columns = min(len(settings), WRAP)
+    columns = min(len(settings), WRAP, across())
     rows = -(-len(settings) // columns)
     figure, axes = grid(rows, columns, height=height)
     flat = list(axes.flat)
@@ -56,15 +57,32 @@ def panel_row(settings: list[Setting], *, height: float = 2.3) -> tuple[Figure, 
     return figure, flat[: len(settings)]
 
 
+def across() -> int:
+    """How many panels have room beside each other: one in a column of a paper, any number on a page."""
+    return 1 if page() < _TWO_PANELS else 99
+
+
+def panel_rows(rows: int, columns: int, *, height: float = 1.8) -> tuple[Figure, np.ndarray]:
+    """A row of panels a setting, axes (rows, columns); below each other where a figure is narrow."""
+    deep = columns if across() < columns else 1
+    figure = Figure(figsize=(page(), height * rows * deep + 0.5), layout="constrained")
+    axes = figure.subplots(rows * deep, columns // deep, squeeze=False)
+    return figure, axes.reshape(rows, columns)
+
+
 def paired_panels(pairs: int, *, height: float = 2.0) -> tuple[Figure, np.ndarray]:
     """Two panels beside each other a setting, axes (pairs, 2); from three settings on two pairs stand in a row."""
-    across = 1 if pairs <= 2 else 2
-    rows = -(-pairs // across)
-    figure = Figure(figsize=(PAGE, height * rows + 0.5), layout="constrained")
-    axes = figure.subplots(rows, 2 * across, squeeze=False).reshape(-1, 2)
+    beside = 1 if pairs <= 2 or across() == 1 else 2
+    figure, axes = panel_rows(-(-pairs // beside), 2 * beside, height=height)
+    axes = axes.reshape(-1, 2)
     for unused in axes[pairs:].flat:
         unused.remove()
     return figure, axes[:pairs]
+
+
+def title_row(row: np.ndarray, title: str) -> None:
+    """Names the setting of a row of panels above its first, from the left."""
+    row[0].set_title(title, x=0, horizontalalignment="left")
 
 
 def seeds_text(conditions: Iterable[pd.DataFrame]) -> str:
@@ -77,13 +95,15 @@ def seeds_text(conditions: Iterable[pd.DataFrame]) -> str:
 def setting_title(
     setting: Setting, conditions: Iterable[pd.DataFrame] | None = None, beside: Iterable[Setting] = ()
 ) -> str:
-    """Data set, depth, width; then what sets it apart, GLGN's temperature and the seeds.
+    """Data set, depth, width; then what sets it apart, the methods' temperatures and the seeds; "" without titles.
 
     beside: the settings of the other panels, which it must be told apart from (see recipe_beside).
     """
-    conditions = setting.conditions.values() if conditions is None else conditions
-    glgn = setting.conditions.get("glgn")
-    temperature = "" if glgn is None else f"GLGN at temperature {glgn['temperature'].iloc[0]:g}, "
+    if not titled():
+        return ""
+    conditions = list(setting.conditions.values() if conditions is None else conditions)
+    ran = sorted({float(part["temperature"].iloc[0]) for part in conditions})
+    temperature = f"temperature {' and '.join(f'{value:g}' for value in ran)}, "
     scale = f"{setting.dataset}, depth {setting.depth}, width {setting.width:,}"
     recipe = _lines(recipe_beside(setting, beside), _TITLE)
     return "\n".join([scale, *recipe, temperature + seeds_text(conditions)])
@@ -122,9 +142,27 @@ def _lines(recipe: str, most: int) -> list[str]:
 
 
 def shown_methods(settings: Iterable[Setting]) -> list[str]:
-    """The four methods, as far as they ran: curves of every other noise would hide them."""
-    present = set().union(*(setting.conditions for setting in settings))
-    return [method for method in PAPER_METHODS if method in present] or sorted(present)
+    """The methods that ran at any of these, in the order of every legend."""
+    return sorted(set().union(*(setting.conditions for setting in settings)), key=method_rank)
+
+
+def several_methods(runs: pd.DataFrame, most: int = MOST_PANELS) -> list[Setting]:
+    """Settings where two methods or more ran: a recipe tried with one is an ablation of these.
+
+    Where these are more than `most`, those with most methods.
+    """
+    found = settings(runs)
+    ran = sorted({len(setting.conditions) for setting in found})
+    for least in ran if len(ran) == 1 else filter(lambda methods: methods > 1, ran):
+        several = [setting for setting in found if len(setting.conditions) >= least]
+        if len(several) <= most:
+            break
+    return several
+
+
+def several_rows(runs: pd.DataFrame) -> list[Setting]:
+    """several_methods, for a figure with a row of panels each."""
+    return several_methods(runs, MOST_ROWS)
 
 
 def mean_curve(
@@ -144,22 +182,6 @@ def draw_band(
     axes.plot(x, mean, color=look.color, **line)
     if np.isfinite(low).any():
         axes.fill_between(x, low, high, color=look.color, **BAND)
-
-
-def draw_cited(axes: Axes, values: dict[str, float], methods: Iterable[str]) -> None:
-    """The paper's value, at the end of training, of each of these methods: stars of its colour on the right edge."""
-    for method in filter(values.__contains__, methods):
-        axes.plot(
-            1, values[method], transform=axes.get_yaxis_transform(), clip_on=False, zorder=5,
-            **STAR | {"markerfacecolor": method_style(method).color},
-        )  # fmt: skip
-
-
-def cited_handle(figure: Figure, what: str) -> Line2D:
-    """Explains the stars of a figure, with the scale they were measured at; in lines where a column is narrow."""
-    label = f"{what} (cited: {paper_values.SHORT_SCALE})"
-    narrow = figure.get_figwidth() <= COLUMN
-    return Line2D([], [], label=textwrap.fill(label, _LABEL) if narrow else label, **STAR)
 
 
 def markers(points: int) -> dict:

@@ -22,12 +22,8 @@ def probed_settings(tables: Tables, probe: str) -> tuple[list[Setting], pd.DataF
 
 
 def compared(shown: list[Setting]) -> tuple[list[Setting], list[str]]:
-    """The settings, whole, with DLGN or GLGN, and these two, for figures with panels for two methods.
-
-    Others take their place where neither ran.
-    """
-    methods = shown_methods(shown)
-    methods = [method for method in ("dlgn", "glgn") if method in methods] or methods[:2]
+    """The settings, whole, with one of the first two methods, and these, for figures with panels for two methods."""
+    methods = shown_methods(shown)[:2]
     return [setting for setting in shown if any(method in setting.conditions for method in methods)], methods
 
 

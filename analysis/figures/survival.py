@@ -16,9 +16,11 @@ from analysis.figures.panels import (
     percent_axis,
     setting_title,
     shown_methods,
+    title_row,
 )
 from analysis.style import NEUTRAL, MethodStyle, method_style
 from analysis.tidy import Tables
+from lgn.methods import method_label
 
 _ABOVE = 0.11
 """Of the height of the curves: how far apart the mean times stand above them."""
@@ -28,11 +30,11 @@ _LATER = {"marker": ">", "markersize": 5, "markerfacecolor": "white"}
 
 
 def time_to_target(tables: Tables, found: list[Setting]) -> Figure:
-    """Kaplan-Meier: share of runs that have reached DLGN's best accuracy, and nine tenths of it, over iterations.
+    """Kaplan-Meier: share of runs that have reached the baseline's best accuracy, and nine tenths of it.
 
     Above the curves each method's mean time, up to the budget where some runs do not get there.
     """
-    figure, pairs = paired_panels(len(found), height=2.2)
+    figure, pairs = paired_panels(len(found), height=1.6 + 0.06 * len(shown_methods(found)))
     for pair, setting in zip(pairs, found, strict=True):
         best, methods = comparisons.target(tables.history, setting), robust.methods_of(setting)
         for panel, share in zip(pair, (1, NEAR_TARGET), strict=True):
@@ -41,12 +43,11 @@ def time_to_target(tables: Tables, found: list[Setting]) -> Figure:
                 for method in methods
             }
             _draw_target(panel, times)
-            goal = "DLGN's best" if share == 1 else f"{share:.0%} of it"
+            goal = f"{method_label(setting.baseline)}'s best" if share == 1 else f"{share:.0%} of it"
             panel.set_xlabel(f"iterations to\n{goal}, {share * best:.1%}")
         title = setting_title(setting, [setting.conditions[method] for method in methods])
         unlearnt = best < comparisons.learnt_accuracy(setting.dataset)
-        title = f"{title}\nDLGN has not learnt" if unlearnt else title
-        pair[0].set_title(title, x=0, horizontalalignment="left")
+        title_row(pair, f"{title}\n{method_label(setting.baseline)} has not learnt" if unlearnt else title)
         pair[0].set_ylabel("runs that are there")
     notes = [
         Line2D([], [], color=NEUTRAL, marker="|", markersize=7, linestyle="none",

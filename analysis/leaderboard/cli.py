@@ -79,7 +79,9 @@ def _choose(options: argparse.Namespace) -> None:
 
     require_ours(options.output, "# yaml-language-server")
     trials, chosen, _ = _chosen(options.trials, options.tried)
-    options.output.write_text(final_preset(trials, chosen, options.name), encoding="utf-8")
+    options.output.write_text(
+        final_preset(trials, chosen, options.name, str(options.trials)), encoding="utf-8"
+    )
 
 
 def _leaderboard(options: argparse.Namespace) -> None:

@@ -73,10 +73,11 @@ def choices(trials: Preset, runs: pd.DataFrame) -> tuple[list[Choice], list[str]
     return chosen, missing
 
 
-def final_preset(trials: Preset, chosen: Sequence[Choice], name: str) -> str:
+def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str = "") -> str:
     """A preset as YAML text: every method's best trial and its first one, on the final seeds.
 
-    A sweep states what neither the base nor a default says: the net, and what was tuned.
+    file: of the trials' preset, which the text names. A sweep states what neither the base nor a default says: the
+    net, and what was tuned.
     """
     runs = [run for choice in chosen for run in choice.trials]
     varied = [
@@ -91,6 +92,7 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str) -> str:
         f"# the best of its trials in {trials.preset} and at the first, which is the default.",
         f"preset: {name}",
         f"base: {_flow(trials.base)}",
+        *([f"trials: {file}"] if file else []),
         f"seeds: {list(FINAL_SEEDS)}",
         "sweeps:",
     ]
@@ -105,7 +107,7 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str) -> str:
                 run == choice.tuned
             )
             what += ["default"] * (run == choice.default)
-            lines.append(f"  - set: {_flow(keys)}  # {', '.join(what)}")
+            lines.append(f"  - {{set: {_flow(keys)}, probes: [use]}}  # {', '.join(what)}")
     return "\n".join(lines) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What is compared. Each builds a step of the same case: one iteration, loss and Adam included, on random batches."""
+"""The compared implementations. Each builds a step of a case: one iteration with loss and Adam on random batches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SOFTMAX = ("glgn", "dlgn")
 
 @dataclass(frozen=True)
 class Implementation:
-    """One way to train a method. label: what figures call it. build(case) gives its step."""
+    """One way to train a method. label: its name in figures. build(case) returns its step."""
 
     library: str
     method: str
@@ -29,7 +29,7 @@ class Implementation:
 
 
 def implementations(case: Case) -> list[Implementation]:
-    """Ours first. On a GPU ours are its own kernels; the others are the same torch code there."""
+    """All implementations, ours first. On a GPU ours use GPU kernels; the others use the same torch code."""
     backend = "numba" if case.device == "cpu" else "triton"
     found = [
         Implementation(OURS, method, backend, partial(ours.build, method=method, backend=backend))
@@ -37,7 +37,7 @@ def implementations(case: Case) -> list[Implementation]:
     ]
     for library, module, variants, methods in (
         ("torchlogix", torchlogix, ("eager", "compiled"), torchlogix.METHODS),
-        # Compiled, the code as it is published would no longer be what it is.
+        # Not compiled: this stands for the code as published.
         ("sixteen_gates", sixteen_gates, ("eager",), SOFTMAX),
         ("four_coefficients", four_coefficients, ("eager", "compiled"), SOFTMAX),
     ):

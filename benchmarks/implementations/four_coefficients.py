@@ -1,4 +1,4 @@
-"""Four coefficients for sixteen gates, a row a neuron: what plain torch reaches when layout and algebra are right."""
+"""Four coefficients for sixteen gates, one row per neuron: plain torch with the best layout and algebra."""
 
 import torch
 
@@ -10,7 +10,7 @@ from lgn.network import LogicNetwork
 
 
 class FourCoefficients(torch.nn.Module):
-    """The layers of a LogicNetwork. Bits (inputs, batch) to scores (batch, classes)."""
+    """The layers of a LogicNetwork: bits (inputs, batch) to scores (batch, classes)."""
 
     def __init__(self, network: LogicNetwork, method: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""This package's engines. A step begins with bytes: encoding them is part of it, which the others are spared."""
+"""This package's engines. A step begins with bytes, so it includes the encoding; the others get float bits."""
 
 import itertools
 

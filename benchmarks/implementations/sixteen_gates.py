@@ -12,7 +12,7 @@ from lgn.network import LogicNetwork
 
 
 def relaxed_gates(a: torch.Tensor, b: torch.Tensor):
-    """The sixteen gates of (batch, width) reals one by one, in the order of lgn.gates, each from a and b anew."""
+    """The sixteen gates of (batch, width) reals, in the order of lgn.gates, each computed from a and b."""
     yield torch.zeros_like(a)
     yield a * b
     yield a - a * b
@@ -32,7 +32,7 @@ def relaxed_gates(a: torch.Tensor, b: torch.Tensor):
 
 
 class SixteenGates(torch.nn.Module):
-    """The layers of a LogicNetwork. Bits (batch, inputs) to scores (batch, classes)."""
+    """The layers of a LogicNetwork: bits (batch, inputs) to scores (batch, classes)."""
 
     def __init__(self, network: LogicNetwork, method: str):
         super().__init__()

@@ -20,13 +20,13 @@ METHODS = {
 }
 """method -> its parametrisation and forward sampling."""
 
-# Its 0.2.2 nests one triple-quoted f-string in another, which Python reads from 3.12 on only. With other quotes inside
-# it means the same.
+# Its 0.2.2 nests one triple-quoted f-string in another, which only Python 3.12 and later parse. Other inner quotes mean
+# the same.
 _NESTED = (('else f"""\n// Packs raw', "else f'''\n// Packs raw"), ('}}"""}"""', "}}'''}\"\"\""))
 
 
 def import_torchlogix() -> types.ModuleType:
-    """The package; before Python 3.12 with that string's quotes changed in memory, not in the installation."""
+    """Imports the package. Before Python 3.12 the quotes are changed in memory, not in the installation."""
     if sys.version_info < (3, 12) and "torchlogix" not in sys.modules:
         folder = importlib.util.find_spec("torchlogix").submodule_search_locations[0]
         path = Path(folder, "circuit.py")

@@ -1,4 +1,4 @@
-"""The training loop that all torch peers share."""
+"""The training step of all torch peers."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Data sets as arrays: fixed training, validation and test splits that no seed of a run can change."""
+"""Data sets as arrays, with training, validation and test splits that do not depend on a run's seed."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,12 +16,12 @@ from lgn.errors import LgnError
 __all__ = ["Split", "default_data_dir", "fetch", "load", "required_files"]
 
 DIGITS_TEST_IMAGES_PER_CLASS = 36
-"""36 of the 174 to 183 images of each digit: 360 in all, 20% of scikit-learn's 1,797."""
+"""Of 174 to 183 images per digit: 360 in total, 20% of scikit-learn's 1,797."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set, split. `sha256` is that of all images and labels of the three splits, in order."""
+    """A data set, split. sha256: over all images and labels of the three splits, in order."""
 
     name: str
     train: Split
@@ -31,12 +31,12 @@ class Dataset:
 
 
 def load(dataset: str, validation_share: float, data_dir: Path, file_sha256: str | None = None) -> Dataset:
-    """Reads a data set; the validation split is that share of each class's training images (0: an empty split).
+    """Reads a data set. validation_share: share of each class's training images for validation (0: an empty split).
 
-    Splits depend on the data set and the share alone. Training and validation images come in a fixed shuffled order,
-    so that the first n of them are a random sample. file_sha256: what a file of one's own must have, where given.
-    Raises LgnError for missing files and for files that are not what they should be: of other sizes, or, in whatever
-    layout and order, with other images or labels than those published under the name.
+    Splits depend only on the data set and the share. Training and validation images have a fixed shuffled order, so
+    the first n are a random sample. file_sha256: if given, the digest that a user's own file must have. Raises LgnError
+    for missing files, for files of another size, and for files with other images or labels than those published under
+    the name, in any layout and order.
     """
     info = dataset_info(dataset)
     if not 0 <= validation_share < 1:
@@ -55,7 +55,7 @@ def load(dataset: str, validation_share: float, data_dir: Path, file_sha256: str
 
 
 def describe(dataset: str, data_dir: Path) -> dict[str, str | int]:
-    """What is there of a data set: number of images and the checksum of its unsplit training and test images."""
+    """Describes a data set: its numbers of images, and the checksum of its unsplit training and test images."""
     found = load(dataset, 0.0, data_dir)
     images = {"train_images": len(found.train.labels), "test_images": len(found.test.labels)}
     own = read_own(dataset).description if is_own(dataset) else {}
@@ -63,8 +63,8 @@ def describe(dataset: str, data_dir: Path) -> dict[str, str | int]:
 
 
 def read_digits() -> tuple[Split, Split]:
-    """(training, test) of scikit-learn's digits, values 0 to 16; it has no official test split: see hold_out."""
-    # The file itself: importing scikit-learn takes longer than many a training on it.
+    """(training, test) of scikit-learn's digits, values 0 to 16. No test split is official: see hold_out."""
+    # Reads the file directly: importing scikit-learn takes longer than many trainings on it.
     table = np.loadtxt(_scikit_learn() / "datasets/data/digits.csv.gz", delimiter=",", dtype=np.int64)
     everything = Split(table[:, :-1].astype(np.uint8), table[:, -1])
     return hold_out(everything, np.full(DATASETS["digits"].classes, DIGITS_TEST_IMAGES_PER_CLASS))
@@ -107,7 +107,7 @@ def _scikit_learn() -> Path:
 _READERS = {"idx": read_idx_dataset, "cifar": read_cifar_dataset}
 
 _recognised: set[tuple] = set()
-"""Files, with sizes and times, that this process has found to be what they are called: the check takes a second."""
+"""Files, with sizes and times, that this process has already checked: a check takes a second."""
 
 
 def _refuse_other_data(
@@ -116,7 +116,7 @@ def _refuse_other_data(
     stamps = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     if (dataset, *stamps) in _recognised:
         return
-    # Of a set that is not known by its contents, at least those of the others are told apart.
+    # A data set without a known identity must at least not be another, known one.
     known = {other.identity: name for name, other in DATASETS.items() if other.identity}
     found = known.get(identity_of(*splits))
     if found not in (dataset, None) or (found is None and info.identity):

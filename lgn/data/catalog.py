@@ -1,4 +1,4 @@
-"""What is known of each data set before any file is read: shape, classes, files and where they come from."""
+"""What is known about each data set before reading a file: shape, classes, files and their sources."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Download:
-    """A file as its publisher offers it: its name, the folders it can be had from (in order), its sha256."""
+    """A published file: its name, the URLs of folders that have it (in order), its sha256."""
 
     name: str
     hosts: tuple[str, ...]
@@ -17,13 +17,13 @@ class Download:
 class DatasetInfo:
     """One data set. Images are (channels, rows, columns) of integers in 0..max_value.
 
-    `layout` says how its files are read (see formats.py), `folder` is where they lie below the data folder, `files`
-    are their names: the training files first. `also` are other folders that they may lie in, `pickled` the paths that
-    CIFAR's Python version has for the same files. `label_classes` has the number of classes of each label a record
-    holds; the last label is the one in use. `identity` is splits.identity_of its training and test images, where known.
+    layout: format of its files (see formats.py). folder: their folder below the data folder. files: their names,
+    training files first. also: other folders that may hold them. pickled: paths of the same files in CIFAR's Python
+    version. label_classes: number of classes of each label in a record; the last label is used. identity:
+    splits.identity_of its training and test images, if known.
 
-    Of a table, rows of values stand for images: `bits` has for each of its `columns` how many inputs it becomes, None
-    for one a threshold.
+    In a table, rows of values take the place of images. bits: for each of its `columns` the number of inputs that it
+    becomes; None: one per threshold.
     """
 
     classes: int
@@ -45,16 +45,16 @@ class DatasetInfo:
 
     @property
     def pixels(self) -> int:
-        """Channel values an image, columns of a table."""
+        """Channel values of an image, or columns of a table."""
         return self.channels * self.rows * self.columns
 
     @property
     def thermometers(self) -> bool:
-        """Whether there is anything that thresholds encode."""
+        """Whether thresholds encode any of its values."""
         return not self.bits or None in self.bits
 
     def inputs(self, thresholds: int) -> int:
-        """Bits that an image or a row of a table becomes."""
+        """Number of bits that encode an image or a row of a table."""
         if not self.bits:
             return thresholds * self.pixels
         return sum(thresholds if count is None else count for count in self.bits)
@@ -83,7 +83,7 @@ CIFAR_HOSTS = ("https://www.cs.toronto.edu/~kriz/",)
 
 
 def _mnist_like(folder: str, also: str, identity: str, hosts: tuple[str, ...], *sha256: str) -> DatasetInfo:
-    """A data set of MNIST's shape and file names; sha256: of its compressed files, in the order of IDX_FILES."""
+    """A data set with MNIST's shape and file names. sha256: of its compressed files, in the order of IDX_FILES."""
     return DatasetInfo(
         classes=10,
         channels=1,
@@ -112,7 +112,7 @@ def _cifar(
     sha256: str,
     identity: str,
 ) -> DatasetInfo:
-    """binary, python: folders of the two versions. parts: names of the files without their ending."""
+    """binary, python: folders of the two versions. parts: file names without their ending."""
     archive = f"cifar-{label_classes[-1]}-binary.tar.gz"
     return DatasetInfo(
         classes=label_classes[-1], channels=3, rows=32, columns=32, max_value=255, train_images=50_000,

@@ -12,7 +12,7 @@ def thresholds(info: DatasetInfo, count: int, placement: str, train_images: np.n
 
     `uniform`: equally spaced over the value range; bit i is value / max_value > (i + 1) / (count + 1), i = 0..count - 1
     (the paper's pixel > (i + 1) / 32 for count = 31). `quantile`: equally spaced quantiles of the channel's positive
-    values in train_images (n, pixels) uint8. Raises LgnError for another placement or a channel without any.
+    values in train_images (n, pixels) uint8. Raises LgnError for another placement, or a channel without such values.
     """
     if placement == "uniform":
         levels = np.tile(uniform_levels(info.max_value, count), (info.channels, 1))
@@ -27,18 +27,18 @@ def thresholds(info: DatasetInfo, count: int, placement: str, train_images: np.n
 
 
 def uniform_levels(max_value: int, count: int) -> np.ndarray:
-    """(count,) integers t with value > t just where value / max_value > (i + 1) / (count + 1), in exact arithmetic."""
-    # value > x holds for an integer value just where value > floor(x).
+    """(count,) integers t: value > t if and only if value / max_value > (i + 1) / (count + 1), in exact arithmetic."""
+    # For an integer value, value > x if and only if value > floor(x).
     return max_value * np.arange(1, count + 1) // (count + 1)
 
 
 def quantile_levels(values: np.ndarray, max_value: int, count: int) -> np.ndarray:
-    """(count,) integers: the smallest values that (i + 1) / (count + 1) of the positive values do not exceed.
+    """(count,) integers: quantiles (i + 1) / (count + 1) of the positive values.
 
-    At most max_value - 1, so that no bit is always 0. Skewed values can repeat a level. Raises LgnError where no
-    value is positive.
+    At most max_value - 1, so that no bit is always 0. Skewed values can repeat a level. Raises LgnError if no value is
+    positive.
     """
-    # In parts, because bincount makes int64 of its input.
+    # In parts, because bincount converts its input to int64.
     histogram = sum(np.bincount(part.ravel(), minlength=max_value + 1) for part in np.array_split(values, 64))
     histogram[0] = 0
     below = np.cumsum(histogram)
@@ -53,9 +53,9 @@ def quantile_levels(values: np.ndarray, max_value: int, count: int) -> np.ndarra
 def encode(images, thresholds):
     """(n, count * pixels) bool bits of images (n, pixels) uint8 under thresholds (count, pixels) uint8.
 
-    Both NumPy arrays or both torch tensors on one device; the bits are of the same kind.
-    Bit threshold * pixels + pixel: threshold slowest, then channel, row, column, as the paper's code flattens them.
-    Raises LgnError for images of other shapes, and for others than whole numbers from 0 to 255.
+    Both are NumPy arrays, or both are torch tensors on one device; so are the bits.
+    Bit threshold * pixels + pixel: threshold varies slowest, then channel, row, column, as in the paper's code.
+    Raises LgnError for images of other shapes, and for values that are not integers from 0 to 255.
     """
     images = as_pixels(images, thresholds.shape[1], "images")
     return (images[:, None, :] > thresholds[None]).reshape(

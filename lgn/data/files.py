@@ -1,4 +1,4 @@
-"""Where the data files lie, and how they get there: found in a data folder, or downloaded with a checksum."""
+"""Finds data files in a data folder, or downloads them and verifies their checksums."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from lgn.errors import LgnError
 from lgn.files import expanded, one_at_a_time, sha256
 
 MOST_NAMES = 8
-"""Names of files that a message repeats."""
+"""The most file names in a message."""
 
 
 def default_data_dir() -> Path:
@@ -23,7 +23,7 @@ def default_data_dir() -> Path:
 
 
 def dataset_info(dataset: str) -> DatasetInfo:
-    """What is known of a data set, or found in a file of one's own. Raises LgnError for neither."""
+    """A data set's DatasetInfo, from the catalog or from a user's own file. Raises LgnError for neither."""
     if is_own(dataset):
         return read_own(dataset).info
     if dataset not in DATASETS:
@@ -33,7 +33,7 @@ def dataset_info(dataset: str) -> DatasetInfo:
 
 
 def info_if_there(dataset: str, file_sha256: str | None) -> DatasetInfo | None:
-    """dataset_info; None for a file of one's own that is not there or no longer the one of that sha256."""
+    """dataset_info; None for a user's own file that is missing or has another sha256."""
     if not is_own(dataset):
         return dataset_info(dataset)
     try:
@@ -43,7 +43,7 @@ def info_if_there(dataset: str, file_sha256: str | None) -> DatasetInfo | None:
 
 
 def required_files(dataset: str, data_dir: Path) -> list[Path]:
-    """The files that loading reads, in the order of DatasetInfo.files; where one is missing, the path `fetch` gives it.
+    """The files that loading reads, in the order of DatasetInfo.files. For a missing file: the path that `fetch` uses.
 
     Empty for a data set that comes with a library (digits).
     """
@@ -54,7 +54,7 @@ def required_files(dataset: str, data_dir: Path) -> list[Path]:
 
 
 def find_files(dataset: str, data_dir: Path) -> list[Path]:
-    """required_files, all of them there. Raises LgnError that says what is missing and how to get it."""
+    """required_files, if all exist. Otherwise raises LgnError that says what is missing and how to get it."""
     files = required_files(dataset, data_dir)
     missing = [path for path in files if not path.is_file()]
     if missing and is_own(dataset):
@@ -81,11 +81,11 @@ def _lying_in(folder: Path) -> str:
 
 
 def fetch(dataset: str, data_dir: Path) -> list[Path]:
-    """Downloads what is missing of a data set and returns find_files; does nothing where all files are there.
+    """Downloads a data set's missing files and returns find_files; does nothing if no file is missing.
 
-    Files appear under their final names only when complete and checked; what is there already stays as it is. An
-    archive that somebody put into the data folder is unpacked from there. Of several processes one downloads and the
-    others wait. Raises LgnError where no host gave them.
+    A file gets its final name when it is complete and checked. Existing files stay as they are. The official archive
+    is unpacked from the data folder if it is there. Of several processes one downloads, and the others wait. Raises
+    LgnError if no host gives the files.
     """
     data_dir = Path(data_dir)
     if is_own(dataset) or _is_complete(dataset, data_dir):
@@ -109,7 +109,7 @@ def _is_complete(dataset: str, data_dir: Path) -> bool:
 def _download(dataset: str, data_dir: Path) -> None:
     info = dataset_info(dataset)
     folder = data_dir / info.folder
-    # Aside, because a download overwrites what has its name.
+    # In a temporary folder, because a download overwrites a file of its name.
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".fetch-") as temporary:
         aside = Path(temporary)
         for place, download in enumerate(info.downloads):
@@ -123,16 +123,16 @@ def _download(dataset: str, data_dir: Path) -> None:
 
 
 def _put(source: Path, target: Path) -> None:
-    """Moves a file to its place, unless there is one already."""
+    """Moves a file to its place, unless a file is already there."""
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)
 
 
 def _locate(info: DatasetInfo, place: int, data_dir: Path) -> Path:
-    """Where a file is; else where `fetch` would put it."""
+    """The path of a file, or the path where `fetch` would put it."""
     name = info.files[place]
-    # Some unpack train-images-idx3-ubyte.gz as train-images.idx3-ubyte.
+    # Some tools unpack train-images-idx3-ubyte.gz as train-images.idx3-ubyte.
     names = dict.fromkeys((name, name.replace("-idx", ".idx")))
     paths = [Path(folder, name) for folder in (info.folder, *info.also, "") for name in names]
     paths += [Path(path) for path in info.pickled[place : place + 1]]
@@ -142,7 +142,7 @@ def _locate(info: DatasetInfo, place: int, data_dir: Path) -> Path:
 
 
 def _given(download: Download, data_dir: Path) -> Path | None:
-    """The official archive, if it lies in the data folder. Raises LgnError where another file has its name."""
+    """The official archive, if it is in the data folder. Raises LgnError if another file has its name."""
     path = data_dir / download.name
     if not path.exists():
         return None
@@ -155,8 +155,8 @@ def _given(download: Download, data_dir: Path) -> Path | None:
 
 
 def _retrieve(dataset: str, download: Download, aside: Path, data_dir: Path) -> Path:
-    """The downloaded file, its checksum verified, from the first host that gives it."""
-    import pooch  # slow to import, and not needed where files are there
+    """Downloads a file from the first host that gives it, and verifies its checksum."""
+    import pooch  # slow to import, and needed only here
 
     reasons = []
     for host in download.hosts:
@@ -179,13 +179,13 @@ def _retrieve(dataset: str, download: Download, aside: Path, data_dir: Path) -> 
 
 
 def _reason(error: Exception) -> str:
-    """A checksum error in its own words; a network error, whose text runs over many lines, by its kind."""
+    """The first line of a checksum error; the type of a network error, whose text has many lines."""
     text = str(error).splitlines()[0] if isinstance(error, ValueError) else ""
     return text[:150] or type(error).__name__
 
 
 def _unpack(archive: Path, info: DatasetInfo, target: Path) -> None:
-    """Takes the expected files, by name and as regular files only, out of a tar archive into a folder."""
+    """Extracts the expected files from a tar archive into a folder; only regular files of these names."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for name in info.files:

@@ -1,6 +1,6 @@
 """Strict readers of the two binary layouts: IDX (MNIST and its kin) and CIFAR's fixed-length records.
 
-What a file is shows in its first bytes, not in its name: any may be compressed by gzip, and CIFAR's may be pickles.
+A file's first bytes decide its format, not its name: any file may be compressed by gzip, and CIFAR's may be pickles.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from lgn.data.pickles import read_pickled_cifar
 from lgn.errors import LgnError
 
 GZIP, PICKLE = b"\x1f\x8b", b"\x80"
-"""First bytes, with which neither IDX nor CIFAR's binary files begin: their first label is below 20."""
+"""First bytes of these formats. IDX and CIFAR's binary files begin otherwise: their first label is below 20."""
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
@@ -43,13 +43,13 @@ def read_cifar(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images (images, pixels) uint8 and labels (images,) int64 of a CIFAR binary file, or of its pickle.
 
-    A record is one byte a label (CIFAR-10: the class; CIFAR-100: coarse, then fine; the last is returned), then the
+    A record is one byte per label (CIFAR-10: the class; CIFAR-100: coarse, then fine; the last is returned), then the
     pixels in channel, row, column order. Raises LgnError for too few bytes, too many, or a label out of range.
     """
     record = len(label_classes) + pixels
     content = _read_up_to(path, images * record)
     if content.startswith(PICKLE):
-        content = _read_up_to(path, 2 * images * record)  # Names of the images are in it too.
+        content = _read_up_to(path, 2 * images * record)  # A pickle contains the images' names too.
         records = read_pickled_cifar(path, content, images, label_classes, pixels)
     else:
         _check_size(path, content, images * record)
@@ -60,14 +60,14 @@ def read_cifar(
 
 
 def check_labels(path: Path, labels: np.ndarray, classes: int) -> None:
-    """Raises LgnError where a label is not in 0..classes - 1."""
+    """Raises LgnError if a label is not in 0..classes - 1."""
     if len(labels) and labels.max() >= classes:
         where = int(np.argmax(labels >= classes))
         raise LgnError(f"{path}: label of image {where} is {int(labels[where])}; expected 0 to {classes - 1}")
 
 
 def _read_up_to(path: Path, size: int) -> bytes:
-    """At most one byte more than expected: a file that inflates to more is noticed, not held in memory."""
+    """Reads at most one byte more than expected, so that a file that inflates to more does not fill the memory."""
     try:
         with open(path, "rb") as file:
             compressed = file.read(len(GZIP)) == GZIP

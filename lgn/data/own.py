@@ -1,4 +1,4 @@
-"""Data of one's own: a file, .npz or .csv, that a run names by its path. What it must hold stands in docs/data.md."""
+"""A user's own data: a .npz or .csv file that a run names by its path. docs/data.md says what it must contain."""
 
 import csv
 import io
@@ -20,17 +20,17 @@ ENDINGS = (".npz", ".csv")
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 
 LABEL = "label"
-"""Name of the column with the labels of a CSV file; without it they are in the last one."""
+"""Name of a CSV file's label column; without this name the last column holds the labels."""
 
 TEST_SHARE = 0.2
-"""Share of a CSV file's rows of each class that is held out for the test: always the same rows (splits.hold_out)."""
+"""Share of each class's rows of a CSV file that is the test split: always the same rows (splits.hold_out)."""
 
 MOST_CHANNELS = 4
 
 
 @dataclass(frozen=True)
 class Own:
-    """A file's data: training and test split, what is known of them, the file's sha256 and what `lgn fetch` tells."""
+    """A file's data: its DatasetInfo, training and test splits, sha256, and the description that `lgn fetch` prints."""
 
     info: DatasetInfo
     splits: tuple[Split, Split]
@@ -39,18 +39,18 @@ class Own:
 
 
 def is_own(dataset: object) -> bool:
-    """Whether a data set's name is the path of a file."""
+    """Whether a data set's name is the path of a user's own file."""
     return isinstance(dataset, str) and dataset.lower().endswith(ENDINGS)
 
 
 def own_label(dataset: str, file_sha256: str) -> str:
-    """What stands for a file in names of runs and files: its stem and the beginning of its sha256."""
+    """A file's name in run ids and file names: its stem and the beginning of its sha256."""
     stem = re.sub(r"[^A-Za-z0-9]+", "-", Path(dataset).stem).strip("-")[:40]
     return f"{stem or 'data'}-{file_sha256[:8]}"
 
 
 def read_own(dataset: str, file_sha256: str | None = None) -> Own:
-    """The data in a file. Raises LgnError where it cannot be read, is not as it must be, or has another sha256."""
+    """The data in a file. Raises LgnError if it cannot be read, is not valid, or has another sha256."""
     try:
         stat = Path(dataset).stat()
         own = _read(Path(dataset), stat.st_size, stat.st_mtime_ns)
@@ -65,7 +65,7 @@ def read_own(dataset: str, file_sha256: str | None = None) -> Own:
     return own
 
 
-@lru_cache(maxsize=2)  # Every run of a preset asks.
+@lru_cache(maxsize=2)  # Every run of a preset reads it.
 def _read(path: Path, size: int, modified: int) -> Own:
     content = path.read_bytes()
     parse = _parse_csv if path.suffix.lower() == ".csv" else _parse_npz
@@ -160,7 +160,7 @@ def _parse_csv(path: Path, content: bytes):
 
 
 def _csv_rows(path: Path, content: bytes) -> tuple[list[str], list[list[str]]]:
-    """Names of the columns, and the rows, of a CSV file; cells without blanks around them."""
+    """Column names and rows of a CSV file; blanks around cells are removed."""
     try:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         lines = [[cell.strip() for cell in line] for line in reader if line]

@@ -1,4 +1,4 @@
-"""CIFAR's Python version without pickle's powers: arrays and bytes are taken out, nothing that a file names is run."""
+"""Reads CIFAR's Python version safely: it extracts arrays and bytes, and runs nothing that a pickle names."""
 
 import io
 import pickle
@@ -9,22 +9,22 @@ import numpy as np
 from lgn.errors import LgnError
 
 LABELS = {10: "labels", 20: "coarse_labels", 100: "fine_labels"}
-"""Name of the labels in a pickle, by the number of classes."""
+"""Number of classes -> the labels' name in a pickle."""
 
 
 def read_pickled_cifar(
     path: Path, content: bytes, images: int, label_classes: tuple[int, ...], pixels: int
 ) -> np.ndarray:
-    """Records (images, labels + pixels) uint8, as in the binary version, of a pickled dict of data and labels.
+    """Records (images, labels + pixels) uint8, as in the binary version, from a pickled dict of data and labels.
 
-    Raises LgnError where it holds anything else.
+    Raises LgnError for any other content.
     """
     try:
         found = _Reader(io.BytesIO(content), encoding="bytes").load()
         found = {key.decode() if isinstance(key, bytes) else key: value for key, value in found.items()}
         data = np.frombuffer(found["data"].content, np.uint8).reshape(images, pixels)
         labels = [np.array(found[LABELS[classes]], np.uint8).reshape(images, 1) for classes in label_classes]
-    except Exception as error:  # pickle raises whatever the bytes lead it to
+    except Exception as error:  # a damaged pickle can raise anything
         names = ", ".join(LABELS[classes] for classes in label_classes)
         raise LgnError(
             f"{path}: is no pickle of CIFAR ({type(error).__name__}: {error}); "
@@ -34,7 +34,7 @@ def read_pickled_cifar(
 
 
 class _Array:
-    """Stands in for NumPy's array and dtype while unpickling; of its state the last part is kept: an array's bytes."""
+    """Replaces NumPy's array and dtype while unpickling. It keeps the last part of the state: an array's bytes."""
 
     def __init__(self, *_):
         self.content = b""

@@ -1,4 +1,4 @@
-"""Images with labels: the fixed permutation that holds some out, and labels that are told instead of the true ones."""
+"""Images with labels: the fixed permutation that holds some out, and randomised labels."""
 
 import hashlib
 from typing import NamedTuple
@@ -8,13 +8,13 @@ import numpy as np
 from lgn.randomness import stream_seed
 
 SPLIT_SEED = 2025
-"""Seed of the permutations that choose held-out images; part of what the splits mean, so never changed."""
+"""Seed of the permutations that choose held-out images. It defines the splits, so it never changes."""
 
 
 class Split(NamedTuple):
     """images (n, pixels) uint8, flattened in channel, row, column order; labels (n,) int64.
 
-    Of a table before it is encoded, images is (n, columns) float64: see lgn.data.tables.
+    For a table before encoding, images is (n, columns) float64: see lgn.data.tables.
     """
 
     images: np.ndarray
@@ -24,9 +24,9 @@ class Split(NamedTuple):
 def hold_out(split: Split, per_class: np.ndarray) -> tuple[Split, Split]:
     """(kept, held out): the held-out part has per_class[c] images of class c, chosen by a fixed permutation.
 
-    Both come in the order of that permutation.
+    Both parts are in the permutation's order.
     """
-    # RandomState, because NumPy promises that its streams stay the same in all versions.
+    # RandomState, because NumPy guarantees the same stream in all versions.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(split.labels))
     held = np.zeros(len(order), dtype=bool)
     for label, images in enumerate(per_class):
@@ -34,15 +34,15 @@ def hold_out(split: Split, per_class: np.ndarray) -> tuple[Split, Split]:
     return _select(split, order[~held]), _select(split, order[held])
 
 
-def told_labels(labels: np.ndarray, control: str, seed: int) -> np.ndarray:
-    """What a training is told of its images: labels (n,) int64 as given, or "shuffled", dealt anew among them."""
+def training_labels(labels: np.ndarray, control: str, seed: int) -> np.ndarray:
+    """Labels (n,) int64 to train on: the given ones, or with control "shuffled" a permutation of them."""
     if control != "shuffled":
         return labels
     return np.random.default_rng(stream_seed(seed, "labels")).permutation(labels)
 
 
 def batch_labels(labels: np.ndarray, control: str, seed: int, iteration: int, classes: int) -> np.ndarray:
-    """The labels (batch,) int64 of one step: those told, or "redrawn", any class anew at every step."""
+    """Labels (batch,) int64 of one step: the given ones, or with control "redrawn" random classes at every step."""
     if control != "redrawn":
         return labels
     generator = np.random.default_rng([stream_seed(seed, "labels"), iteration])
@@ -59,9 +59,9 @@ def sha256_of(*splits: Split) -> str:
 
 
 def identity_of(*splits: Split) -> str:
-    """Hex digest that does not depend on the order of the images within a split: of their digests, sorted.
+    """Hex digest that is independent of the order of images within a split: it hashes their sorted digests.
 
-    images uint8, labels 0 to 255. It is the same for a data set's files in every layout.
+    images uint8, labels 0 to 255. It is the same for every layout of a data set's files.
     """
     digest = hashlib.sha256()
     for images, labels in splits:

@@ -1,4 +1,4 @@
-"""Tables of numbers and words as bits: numbers by thermometer, words one-hot, what has two values as one bit."""
+"""Encodes tables as bits: numbers by thermometer, words one-hot, a column of two values as one bit."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from lgn.errors import LgnError
 def code_columns(
     path: Path, names: list[str], train: np.ndarray, test: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, tuple[int | None, ...]]:
-    """(training, test, bits): the rows as (n, columns) float64, and how many bits each column becomes (None: numbers).
+    """(training, test, bits): the rows as (n, columns) float64, and each column's number of bits (None: numbers).
 
-    Numbers of more than two values stay as they are. Of two values the greater one is 1, and so is what lies above the
-    smaller. Words are numbered in their order. The training rows decide; a word that they do not have is -1. Raises
+    Numbers with more than two values stay as they are. With two values, 1 means above the smaller one. Words are
+    numbered in sorted order; -1 is a word that no training row has. The training rows define all of this. Raises
     LgnError for a cell that is empty or not finite, and for a column that mixes numbers and words.
     """
     coded = [_code(f"{path}: column {name}", train[:, c], test[:, c]) for c, name in enumerate(names)]
@@ -39,7 +39,7 @@ def _numbers_or_words(where: str, values: np.ndarray) -> np.ndarray:
         numbers = [is_number(word) for word in values]
         if "" in values:
             raise LgnError(
-                f"{where}: has an empty cell; allowed: numbers, or words, such as one for what is missing"
+                f"{where}: has an empty cell; allowed: numbers, or words, such as one for a missing value"
             )
         if any(numbers) and not all(numbers):
             number, word = (str(values[numbers.index(kind)]) for kind in (True, False))
@@ -53,9 +53,9 @@ def _numbers_or_words(where: str, values: np.ndarray) -> np.ndarray:
 
 
 def code_labels(path: Path, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (n,) int64 from 0 on, in the order of the training labels: whole numbers or words.
+    """Labels, integers or words, as (n,) int64 from 0 on, in the sorted order of the training labels.
 
-    Raises LgnError for others, for a single class, and for a test label that no training label is.
+    Raises LgnError for other labels, for a single class, and for a test label that is not a training label.
     """
     sizes = [len(labels) if labels.ndim else 0 for labels in (train, test)]
     if [labels.size for labels in (train, test)] != sizes:
@@ -84,10 +84,10 @@ def is_number(text: str) -> bool:
 
 
 def column_levels(values: np.ndarray, count: int, placement: str) -> np.ndarray:
-    """(count,) rising thresholds of a column of numbers (n,), such as those of the training split.
+    """(count,) rising thresholds for a column of numbers (n,), for example of the training split.
 
-    `quantile`: the smallest values that (i + 1) / (count + 1) of them do not exceed, below the largest, so that no bit
-    is always 0; values that are common can repeat one. `uniform`: equally spaced between the least and the largest.
+    `quantile`: quantiles (i + 1) / (count + 1), below the largest value, so that no bit is always 0; a frequent value
+    can occur twice. `uniform`: equally spaced between the smallest and the largest value.
     """
     parts = np.arange(1, count + 1)
     ordered = np.sort(values)
@@ -98,7 +98,7 @@ def column_levels(values: np.ndarray, count: int, placement: str) -> np.ndarray:
 
 
 def encode_table(info: DatasetInfo, count: int, placement: str, train: Split, *splits: Split) -> list[Split]:
-    """Splits of bits (n, info.inputs(count)) uint8, those of a column side by side; thresholds are those of train."""
+    """Splits of bits (n, info.inputs(count)) uint8; a column's bits are adjacent. Thresholds come from train."""
     levels = [
         column_levels(train.images[:, c], count, placement) if bits is None else np.arange(bits)
         for c, bits in enumerate(info.bits)

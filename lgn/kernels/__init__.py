@@ -1,6 +1,6 @@
-"""Backends: ways to train and evaluate the same LogicNetwork, chosen by device and overridable.
+"""Backends train and evaluate the same LogicNetwork. The device selects one by default.
 
-Each is a class with the Engine's methods; the same seed gives the same wiring, logits, noise and batches in all.
+Each backend is a class with the Engine's methods. A seed gives the same wiring, logits, noise and batches in all.
 """
 
 import importlib.util
@@ -22,20 +22,20 @@ from lgn.network import LogicNetwork
 BACKENDS = ("auto", "torch", "numba", "triton")
 
 LOSS_UNIT = 2.0**-28
-"""Losses are summed as multiples of this, exactly up to 2**25: where a checkpoint cuts their sum changes nothing."""
+"""Losses are summed as multiples of this, exactly up to 2**25, so a checkpoint in between does not change the sum."""
 
 
 class Engine(Protocol):
-    """Owns the optimiser of one network; the network's parameters are always current.
+    """Owns the optimiser of one network. The network's parameters are always current.
 
-    together: networks that take every step together; waited: seconds that step() has waited for the others of them.
+    together: number of batched networks. barrier_seconds: time that step() has waited for the other networks.
     """
 
     name: str
     device: str
     optimizer: OptimizerSettings
     together: int
-    waited: float
+    barrier_seconds: float
 
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         """One training step on (batch, pixels) uint8 and (batch,) int64; advances network.iteration."""
@@ -47,34 +47,34 @@ class Engine(Protocol):
         """(n, classes) float32 scores in one of methods.MODES; changes nothing."""
 
     def synchronize(self) -> None:
-        """Returns when all work handed to the device is done."""
+        """Returns when the device has finished all work."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; nothing for plain descent.
+        """Adam's moments: adam_m.{layer} and adam_v.{layer}, (width, 16) float32; empty for SGD.
 
-        They are those of gradients times optimizer.gradient_scale. Of other optimizers every tensor that they keep. No
-        name is one of the network's state_dict.
+        They are moments of gradients times optimizer.gradient_scale. Another optimizer gives every tensor that it
+        keeps. No name occurs in the network's state_dict.
         """
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        """Takes back what optimizer_state gave; the step count is network.iteration."""
+        """Restores what optimizer_state returned; the step count is network.iteration."""
 
     def squared_gradients(self) -> Iterator[torch.Tensor]:
-        """Adam's second moment of each layer (width, 16) as kept, of gradients times optimizer.gradient_scale."""
+        """Adam's second moment of each layer (width, 16), of gradients times optimizer.gradient_scale."""
 
 
 @runtime_checkable
 class KernelEngine(Engine, Protocol):
-    """An engine of kernels of our own, which another optimiser may use a pass at a time (kernels.module)."""
+    """An engine with its own kernels, whose forward and backward pass other code may call (kernels.module)."""
 
     network: LogicNetwork
     frozen: Frozen
 
     def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
-        """(batch, classes) float32 scores as training sees them, under the noise of a step; advances nothing."""
+        """(batch, classes) float32 scores in train_mode, with the noise of a step; advances nothing."""
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
-        """Each layer's float32 gradient of its parameters, for that of the latest forward's scores."""
+        """Each layer's float32 gradient of its parameters, from the gradient of the latest forward's scores."""
 
 
 def make_engine(
@@ -85,9 +85,9 @@ def make_engine(
     device: str = "auto",
     threads: int = 1,
 ) -> Engine:
-    """The engine for this network. threads: of the numba backend; torch has its own setting.
+    """The engine for this network. threads: for the numba backend; torch has its own setting.
 
-    Raises LgnError for a backend or device that cannot run here, or does not compute what is asked for.
+    Raises LgnError for a backend or device that cannot run here, and for settings that the backend does not compute.
     """
     backend, device = resolve(backend, device, network.estimator, optimizer)
     if backend == "torch":
@@ -121,10 +121,10 @@ def resolve(
     estimator: Estimator | None = None,
     optimizer: OptimizerSettings | None = None,
 ) -> tuple[str, str]:
-    """The backend and device that "auto" stands for here, for these settings.
+    """Resolves "auto" to a backend and a device on this machine, for these settings.
 
-    Where the kernels do not compute the settings, "auto" is torch, and standard error says so once. Raises LgnError
-    for what cannot run here, and for settings that a backend does not compute.
+    If the kernels do not compute the settings, "auto" is torch, and standard error says so once. Raises LgnError for a
+    backend or device that cannot run here, and for settings that the backend does not compute.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -157,7 +157,7 @@ def resolve(
 
 
 def _refusal(backend: str, estimator: Estimator | None, optimizer: OptimizerSettings | None) -> str | None:
-    """What keeps a backend from computing these settings, and what is allowed, in one line."""
+    """Why a backend cannot compute these settings, and what is allowed, in one line; None if it can."""
     if backend == "numba":
         from numba import config
 

@@ -1,7 +1,7 @@
-"""What each backend computes. A setting outside its statement is refused by name, or left to another backend.
+"""The settings that each backend computes. Others are refused by name, or another backend takes them.
 
-A field of Estimator or OptimizerSettings that a statement leaves out must be at its default. Allowed values may be a
-function that lists them, where files bring more.
+A field of Estimator or OptimizerSettings that is not listed must be at its default. A function lists values where
+files can add more.
 """
 
 from collections.abc import Callable
@@ -34,16 +34,16 @@ ABILITIES: dict[str, tuple[dict[str, tuple | Callable | None], ...]] = {
     "numba": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
     "triton": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
 }
-"""backend -> allowed values of the fields of Estimator, and of OptimizerSettings."""
+"""backend -> allowed values of Estimator's fields, and of OptimizerSettings' fields."""
 
 FUSED = ("adam",)
-"""Optimizers that the kernels' own step has; with the others a step is an optimizer of torch's on their gradients."""
+"""Optimizers that the kernels compute themselves. For the others torch steps on the kernels' gradients."""
 
 
 def inability(
     backend: str, estimator: Estimator | None = None, optimizer: OptimizerSettings | None = None
 ) -> str | None:
-    """Which of these settings a backend does not compute, and what is allowed; None where it computes all."""
+    """The first of these settings that a backend does not compute, and what is allowed; None if it computes all."""
     for settings, able in zip((estimator, optimizer), ABILITIES[backend], strict=True):
         for field in fields(settings) if settings else ():
             value = getattr(settings, field.name)
@@ -62,11 +62,11 @@ def inability(
 
 
 def is_fused(estimator: Estimator) -> bool:
-    """Whether kernels have the method of their own; with the others torch gives them coefficients or gates."""
+    """Whether the kernels compute the whole method. Otherwise torch gives them coefficients or gates."""
     return estimator.parametrization == "softmax" and estimator.noise in NOISE_NAMES
 
 
 def require_fused(optimizer: OptimizerSettings) -> None:
-    """Raises LgnError for an optimizer that the kernels' own step does not have."""
+    """Raises LgnError for an optimizer that is not fused into the kernels."""
     if optimizer.name not in FUSED:
         raise LgnError(f"optimizer: {optimizer.name} fused into kernels; allowed: {', '.join(FUSED)}")

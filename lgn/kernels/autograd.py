@@ -1,4 +1,4 @@
-"""The seam between methods and kernels: scores of a state, differentiable in the state's coefficients."""
+"""The interface between methods and kernels: scores from a state, differentiable in the state's coefficients."""
 
 from typing import Protocol
 
@@ -44,9 +44,9 @@ def scores(
 ) -> torch.Tensor:
     """(batch, classes) float32 scores of (batch, pixels) uint8 through the wiring of the passes, on their device.
 
-    coefficients (depth, width, 4) float32: c0..c3 of every neuron; gates (depth, width) uint8: where given, what the
-    forward computes with, packed. backward() gives the gradient of c0..c3 either way; with gates, the gradient to a
-    layer's inputs is that of the gates.
+    coefficients (depth, width, 4) float32: c0..c3 of every neuron. gates (depth, width) uint8: if given, the forward
+    pass computes with them, packed. backward() gives the gradient of c0..c3 either way. With gates, the gradient
+    reaches a layer's inputs through the gates.
     """
     return _Scores.apply(passes, pixels, coefficients, gates)
 
@@ -54,7 +54,7 @@ def scores(
 class _Scores(torch.autograd.Function):
     @staticmethod
     def forward(ctx, passes, pixels, coefficients, gates):
-        # A copy: a parameter that is the state itself may be changed before backward is called.
+        # A copy: the state may be a parameter itself, which may change before backward().
         ctx.state = passes.own(coefficients if gates is None else gates)
         ctx.passes, ctx.pixels, ctx.device = passes, pixels, coefficients.device
         found = passes.forward_of(ctx.state, pixels)
@@ -65,7 +65,7 @@ class _Scores(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient):
         passes = ctx.passes
-        if passes.count != ctx.count:  # Its buffers hold another pass.
+        if passes.count != ctx.count:  # The buffers hold another pass.
             passes.forward_of(ctx.state, ctx.pixels)
             ctx.count = passes.count
         found = passes.backward_of(ctx.state, passes.own(gradient))

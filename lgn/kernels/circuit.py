@@ -1,4 +1,4 @@
-"""From a trained network to the gates that matter: constants propagated, neurons that no output depends on removed."""
+"""Reduces a trained network to its live gates: propagates constants and removes neurons that no output depends on."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from lgn.network import LogicNetwork
 
 
 class Layer(NamedTuple):
-    """Gates (n,) int64 and what they read, first and second (n,) int64: places in the layer before, or in used."""
+    """Gates (n,) int64 and their inputs, first and second (n,) int64: indices into the layer before, or into used."""
 
     gates: np.ndarray
     first: np.ndarray
@@ -18,10 +18,10 @@ class Layer(NamedTuple):
 
 
 class Circuit(NamedTuple):
-    """The discrete network without constant neurons and without those that no output depends on.
+    """The discrete network without constant neurons and without neurons that no output depends on.
 
-    used: thermometer bits that the first layer's wiring counts. classes (n,) int64: class of each neuron of the last
-    layer. offsets (classes,) int64: neurons of a class that are 1 whatever the input.
+    used: thermometer bits that the first layer reads. classes (n,) int64: class of each neuron of the last layer.
+    offsets (classes,) int64: how many neurons of a class are always 1.
     """
 
     layers: list[Layer]
@@ -31,7 +31,7 @@ class Circuit(NamedTuple):
 
 
 def live_circuit(network: LogicNetwork) -> Circuit:
-    """The circuit of a network's argmax gates; its class counts are the discrete network's for every input."""
+    """The circuit of a network's argmax gates. Its class counts equal the discrete network's for every input."""
     wirings = list(stacked_wiring(network).astype(np.int64))
     tables, constants = [], np.full(network.inputs, -1)
     for layer, (first, second) in enumerate(wirings):
@@ -53,7 +53,7 @@ def live_circuit(network: LogicNetwork) -> Circuit:
 def _known_inputs(
     tables: np.ndarray, first: np.ndarray, second: np.ndarray, constants: np.ndarray
 ) -> np.ndarray:
-    """Truth tables (n, 2, 2) over (a, b), made blind to an input that is constant or is the other one again."""
+    """Truth tables (n, 2, 2) over (a, b), made independent of an input that is constant or equals the other input."""
     tables = tables.copy()
     for axis, inputs in ((1, first), (2, second)):
         known = np.flatnonzero(constants[inputs] >= 0)
@@ -67,7 +67,7 @@ def _known_inputs(
 def _read_once(
     tables: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gates of non-constant truth tables; those that depend on one input read it as both."""
+    """Gates of non-constant truth tables. A gate that depends on one input reads that input twice."""
     ignores_first = (tables[:, 0] == tables[:, 1]).all(1)
     ignores_second = (tables[:, :, 0] == tables[:, :, 1]).all(1)
     gates = tables.reshape(-1, 4) @ np.array([8, 4, 2, 1])

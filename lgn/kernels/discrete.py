@@ -1,4 +1,4 @@
-"""The discrete network as it is deployed: packed bits in, class counts out, a million images a second on one thread."""
+"""The discrete network for deployment: packed bits in, class counts out, a million images per second on one thread."""
 
 from itertools import pairwise
 
@@ -13,15 +13,15 @@ from lgn.kernels.cpu.passes import transpose
 from lgn.network import LogicNetwork
 
 IMAGES = 64 * BLOCK
-"""Images that go through the network together."""
+"""Images per pass through the network."""
 
 
 class DiscreteNetwork:
     """Classifies images by a network's argmax gates on one CPU thread.
 
-    Takes the logits as they are now; preparing costs milliseconds and no compiler. thresholds (count, pixels) uint8 as
-    in encoding.encode. neurons: how many are live and evaluated. Pixels may come as whole numbers from 0 to 255 of any
-    dtype but bool; LgnError is raised for other numbers and other shapes.
+    Copies the current logits; this takes milliseconds and no compiler. thresholds (count, pixels) uint8 as in
+    encoding.encode. neurons: how many are live and evaluated. Pixels are whole numbers from 0 to 255 of any dtype but
+    bool; other numbers and shapes raise LgnError.
     """
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray):
@@ -39,7 +39,7 @@ class DiscreteNetwork:
     def pack(self, pixels: np.ndarray) -> np.ndarray:
         """(inputs, words) uint64 thermometer bits of (n, pixels) uint8: image 64 w + t in bit t of word w.
 
-        Only bits that some live neuron reads; words is a multiple of 8, and bits past n belong to no image.
+        Holds only bits that some live neuron reads. words is a multiple of 8; bits past n belong to no image.
         """
         pixels = as_pixels(np.asarray(pixels), self.pixels)
         blocks = -(-len(pixels) // IMAGES)
@@ -52,7 +52,7 @@ class DiscreteNetwork:
         return bits
 
     def class_counts(self, bits: np.ndarray) -> np.ndarray:
-        """(classes, 64 words) float32: how many of a class's neurons are 1, for bits (inputs, words) from pack()."""
+        """(classes, 64 words) float32: how many neurons of each class are 1, for bits (inputs, words) from pack()."""
         rows = len(self._used_pixels)
         if bits.dtype != np.uint64 or bits.ndim != 2 or len(bits) != rows or bits.shape[1] % BLOCK:
             raise LgnError(
@@ -84,11 +84,11 @@ class DiscreteNetwork:
 
 
 def _with_equal_classes(circuit: Circuit) -> tuple[list[Layer], int]:
-    """Layers whose last one is sorted by class, and neurons a class: a multiple of 8, filled up with gate "false"."""
+    """The layers with the last one sorted by class, and neurons per class: padded with "false" to a multiple of 8."""
     last = circuit.layers[-1]
     members = np.bincount(circuit.classes, minlength=len(circuit.offsets))
     group = 8 * -(-int(members.max()) // 8)
-    # Neurons come class by class; sorted by gate within one.
+    # Neurons are in the order of their classes; sort by gate within a class.
     order = np.lexsort([last.gates, circuit.classes])
     places = np.arange(len(order)) + np.repeat(
         group * np.arange(len(members)) - np.cumsum(members) + members, members
@@ -101,7 +101,7 @@ def _with_equal_classes(circuit: Circuit) -> tuple[list[Layer], int]:
 
 
 def _sorted_by_gate(layers: list[Layer]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """cpu.inference's segments, first and second; the last layer keeps its order."""
+    """segments, first and second for cpu.inference. The last layer keeps its order."""
     segments, wiring, neurons, place = [], [], 0, None
     for number, layer in enumerate(layers):
         is_last = number == len(layers) - 1

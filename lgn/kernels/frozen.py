@@ -1,4 +1,4 @@
-"""What an engine has taken over from its network for good, and whether the network still has it."""
+"""Detects changes of a network that its engine does not follow: wiring, estimator, group_temperature."""
 
 from dataclasses import replace
 
@@ -11,10 +11,10 @@ from lgn.network import LogicNetwork
 
 
 class Frozen:
-    """Wiring, estimator but for its temperature, and group_temperature of a network as they are now.
+    """Remembers a network's wiring, its estimator without the temperature, and its group_temperature.
 
-    Raises LgnError for an impossible wiring. A look is microseconds: as torch does itself, it goes by which tensors
-    there are and by their version counters, which see all writes but those through .data or NumPy.
+    Raises LgnError for an impossible wiring. A check takes microseconds: as in torch, it compares the tensors' ids and
+    version counters, which miss writes through .data or NumPy.
     """
 
     def __init__(self, network: LogicNetwork):
@@ -23,7 +23,7 @@ class Frozen:
         self._remember()
 
     def changed(self) -> str | None:
-        """The name of what the network has another of now."""
+        """The name of what has changed; None if nothing has."""
         network = self.network
         if network.group_temperature != self.group_temperature:
             return "group_temperature"
@@ -32,32 +32,32 @@ class Frozen:
         if self._seen() != self.seen:
             if not np.array_equal(stacked_wiring(network), self.wiring):
                 return "wiring"
-            self._remember()  # Others that say the same, as from a checkpoint.
+            self._remember()  # New tensors with equal values, for example from a checkpoint.
         return None
 
     def require(self) -> None:
-        """Raises LgnError where something has changed."""
+        """Raises LgnError if something has changed."""
         if name := self.changed():
-            raise LgnError(f"{name}: is not what it was when the engine was made; allowed: a new engine")
+            raise LgnError(f"{name}: has changed since the engine was made; allowed: a new engine")
 
     def _remember(self) -> None:
-        # The tensors themselves too, so that nothing else gets their ids.
+        # Keep the tensors, so that no other object gets their ids.
         self.tensors = [getattr(self.network, name) for name in self.names]
         self.seen = self._seen()
         self.estimator, self.untempered = self.network.estimator, _untempered(self.network)
         self.group_temperature = self.network.group_temperature
 
     def _seen(self) -> list[tuple[int, int]]:
-        buffers = self.network._buffers  # As getattr would find them, but at once.
+        buffers = self.network._buffers  # Faster than getattr.
         return [(id(x), _version(x)) for x in map(buffers.__getitem__, self.names)]
 
 
-def require_shared(network: LogicNetwork, pointers: list[int]) -> None:
-    """Raises LgnError where logits have left the memory, at these addresses, that an engine trains them in."""
-    # ParameterList's own iterator would take longer than all else here.
-    if [logits.data_ptr() for logits in network.logits._parameters.values()] != pointers:
+def require_shared(network: LogicNetwork, addresses: list[int]) -> None:
+    """Raises LgnError if logits have left the addresses in memory where an engine trains them."""
+    # ParameterList's own iterator would take longer than the rest of this function.
+    if [logits.data_ptr() for logits in network.logits._parameters.values()] != addresses:
         raise LgnError(
-            "logits: have memory of their own since the engine was made; allowed: changes in place, or a new engine"
+            "logits: have moved in memory since the engine was made; allowed: changes in place, or a new engine"
         )
 
 

@@ -1,4 +1,4 @@
-"""Any method on kernels: torch finds the state of its parameters, kernels compute, torch goes back."""
+"""Any method on kernels: torch computes gates or coefficients and their gradient, kernels the network."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from lgn.network import LogicNetwork
 
 
 class MethodPasses:
-    """A KernelEngine but for step(), which kernels.unfused has. Parameters stay where the passes have them."""
+    """A KernelEngine without step(), which kernels.unfused adds. Parameters stay where the passes have them."""
 
     def __init__(self, passes: Passes):
         self.passes, self.network, self.frozen = passes, passes.network, passes.frozen
@@ -37,10 +37,10 @@ class MethodPasses:
         return self.passes.scores_of(self.passes.own(coefficients if gates is None else gates), pixels)
 
     def _state(self, mode: str, step: int | None, draw: int = 0) -> tuple:
-        """Stacked coefficients (depth, width, 4) and gates (depth, width), either of which may be None."""
+        """Stacked coefficients (depth, width, 4) and gates (depth, width); either may be None."""
         network, draws = self.network, self.network.draws(mode, step, draw)
-        # All layers in one: a method knows a neuron's parameters and not its layer, and torch's calls cost more than
-        # the arithmetic on a layer of hundreds.
+        # One call for all layers: a method does not depend on the layer, and a torch call costs more than the
+        # arithmetic of hundreds of neurons.
         drawn = replace(draws[0], key=[each.key for each in draws])
         parts = network.method.layer(torch.cat(list(network.logits)), drawn)
         return tuple(

@@ -1,4 +1,4 @@
-"""The fast kernels under anyone's training loop: a LogicNetwork keeps its face and computes on an engine."""
+"""The fast kernels in any training loop: a LogicNetwork keeps its interface and computes on an engine."""
 
 import numpy as np
 import torch
@@ -14,13 +14,13 @@ from lgn.network import LogicNetwork
 def accelerate(
     network: LogicNetwork, backend: str = "auto", device: str = "auto", threads: int = 1
 ) -> LogicNetwork:
-    """Has network(bits) and its backward pass run on a backend's kernels; returns the network.
+    """Makes network(bits) and its backward pass run on a backend's kernels; returns the network.
 
-    Parameters, state_dict(), modes, noise and results stay what they were, and any optimiser of torch's may train it;
-    gradients reach the logits, not the bits, which must be 0 or 1. backend "torch" gives the network its own forward
-    back. The parameters stay the same objects in memory that may be new. Copies and pickles are accelerated too. What
-    is changed in the network later, the kernels take over; LgnError is raised by a call where they cannot, as for
-    float64 logits. Raises LgnError as make_engine.
+    Parameters, state_dict(), modes, noise and results stay the same, and any torch optimiser may train the network.
+    Gradients reach the logits, not the bits, which must be 0 or 1. backend "torch" restores the network's own forward.
+    The parameters stay the same objects, but their memory may move. Copies and pickles are accelerated too. The
+    kernels follow later changes of the network; a call raises LgnError where they cannot, as for float64 logits.
+    Raises LgnError as make_engine.
     """
     network.compute = network.reference_scores
     if backend != "torch":
@@ -39,19 +39,19 @@ class _Accelerated:
         self.passes = 0
 
     def __getstate__(self) -> dict:
-        """A copy makes an engine of its own when it is first called."""
+        """A copy makes its own engine at its first call."""
         return vars(self) | {"engine": None}
 
     def current(self) -> Engine:
-        """The engine, made anew where the network has changed in what an engine takes over for good."""
+        """The engine; a new one if the network has changed in a way that the old one cannot follow."""
         network, engine = self.network, self.engine
         if engine is None or (engine.name != "torch" and engine.frozen.changed()):
             backend, device = (engine.name, engine.device) if engine else self.asked
-            # A bit is a pixel of 0 or 1, above level 0 or not.
+            # A bit is a pixel of value 0 or 1; the threshold is 0.
             levels = np.zeros((1, network.inputs), np.uint8)
             self.engine = make_engine(network, levels, OptimizerSettings(0.0), backend, device, self.threads)
             for logits in network.logits:
-                # Torch's fused optimisers take a view with gaps, which some engines make, for a dense tensor.
+                # Some engines make views with gaps, which torch's fused optimisers treat as dense tensors.
                 logits.data = logits.data.contiguous()
         return self.engine
 
@@ -61,7 +61,7 @@ class _Accelerated:
             return network.reference_scores(bits.to(network.logits[0].device), mode, step, draw)
         if bits.requires_grad and torch.is_grad_enabled():
             raise LgnError(
-                "bits: require a gradient, which kernels give to the logits alone; allowed: bits.detach(), or "
+                "bits: require a gradient, but kernels compute only the logits' gradient; allowed: bits.detach(), or "
                 "backend torch"
             )
         pixels = exact_bits(bits)
@@ -105,5 +105,5 @@ class _Scores(torch.autograd.Function):
 
 
 def _settings(network: LogicNetwork) -> tuple:
-    """What an engine reads from the network at every pass."""
+    """What an engine reads from the network in every pass."""
     return network.estimator, network.noise_seed

@@ -1,4 +1,4 @@
-"""Optimisers by the names that a run gives them: torch's, Adam with epsilon inside the root, Adam without."""
+"""Optimisers by their names in a run: torch's, Adam with epsilon inside the root, Adam without epsilon."""
 
 import inspect
 import json
@@ -10,16 +10,16 @@ from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
 
 _UNFIT = {"Optimizer", "LBFGS", "SparseAdam"}
-"""The base class; one that evaluates the loss itself; one for sparse gradients."""
+"""The base class, an optimiser that evaluates the loss itself, and one for sparse gradients."""
 
 
 def optimizer_names() -> tuple[str, ...]:
-    """Every name that an optimizer may have: those of this suite, then torch's own classes."""
+    """All allowed names: first those of this suite, then torch's classes."""
     return (*_OWN, *(name for name in torch.optim.__all__ if name[0].isupper() and name not in _UNFIT))
 
 
 def require_arguments(settings: OptimizerSettings) -> None:
-    """Raises ValueError where torch's class does not take these arguments."""
+    """Raises ValueError if torch's class does not accept these arguments."""
     kind, options = getattr(torch.optim, settings.name), json.loads(settings.options or "{}")
     known = [name for name in inspect.signature(kind).parameters if name not in ("params", "lr")]
     for name in options:
@@ -39,7 +39,7 @@ def require_arguments(settings: OptimizerSettings) -> None:
 def torch_optimizer(
     parameters: list[torch.nn.Parameter], settings: OptimizerSettings
 ) -> torch.optim.Optimizer:
-    """The optimizer of these parameters, for gradients that carry settings.gradient_scale."""
+    """The optimizer of these parameters. Their gradients are scaled by settings.gradient_scale."""
     if settings.name in _OWN:
         return _OWN[settings.name](parameters, settings)
     options = {
@@ -49,7 +49,7 @@ def torch_optimizer(
 
 
 class _Moments(torch.optim.Optimizer):
-    """What variants of Adam share: its bias-corrected moments. A variant says how a parameter is changed by them."""
+    """Adam's bias-corrected moments, for its variants. A variant defines how they change a parameter."""
 
     def __init__(self, parameters, lr: float, eps: float = 0.0):
         super().__init__(parameters, dict(lr=lr, eps=eps, betas=(BETA_1, BETA_2)))
@@ -70,12 +70,12 @@ class _Moments(torch.optim.Optimizer):
                 self.change(logits, group, moment, 1 - beta_1**step, square / (1 - beta_2**step))
 
     def change(self, parameter, group: dict, moment, correction: float, square) -> None:
-        """Changes a parameter in place; correction: of the moment; square is corrected already."""
+        """Changes a parameter in place. correction: bias correction of the moment; square is already corrected."""
         raise NotImplementedError
 
 
 class AdamInside(_Moments):
-    """Adam whose step is lr * m / sqrt(v + eps^2), m and v being the bias-corrected moments: a control of epsilon."""
+    """Adam with step lr * m / sqrt(v + eps^2), m and v being the bias-corrected moments: a control for epsilon."""
 
     def change(self, parameter, group, moment, correction, square):
         root = (square + group["eps"] ** 2).sqrt_()
@@ -85,7 +85,8 @@ class AdamInside(_Moments):
 class AdamAtan2(_Moments):
     """Adam without epsilon (Everett et al. 2024, arXiv:2407.05872): its step is lr * atan2(m, sqrt(v)).
 
-    The paper leaves two constants open, here 1: it is Adam where |m| is far below sqrt(v), and bounded by pi/2 lr.
+    The paper has two free constants; both are 1 here. The step equals Adam's where |m| << sqrt(v), and is at most
+    pi/2 lr.
     """
 
     def change(self, parameter, group, moment, correction, square):
@@ -93,7 +94,7 @@ class AdamAtan2(_Moments):
 
 
 def _adam(parameters, settings: OptimizerSettings) -> torch.optim.Adam:
-    # One call for all layers: a quarter of the time where they are small. On a GPU its count of steps would move there.
+    # One fused call for all layers takes a quarter of the time if they are small. On a GPU it moves the step count.
     fused = parameters[0].device.type == "cpu"
     return torch.optim.Adam(parameters, lr=settings.learning_rate, eps=settings.scaled_epsilon, fused=fused)
 
@@ -107,7 +108,7 @@ _OWN = {
 
 
 class TorchOptimized:
-    """What engines share that step with an optimizer of torch's: network, and _torch of torch_optimizer(...)."""
+    """Base of engines that step with a torch optimizer: they set network, optimizer, and _torch = torch_optimizer()."""
 
     network: LogicNetwork
     optimizer: OptimizerSettings
@@ -118,9 +119,9 @@ class TorchOptimized:
         return self.optimizer.name in ("adam", "adam_inside")
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
-        """See lgn.kernels.Engine; of other optimizers than Adam optimizer.{layer}.{what}, on the CPU.
+        """See lgn.kernels.Engine. Other optimizers than Adam: optimizer.{layer}.{name}, on the CPU.
 
-        Choices of wiring count on from the last layer.
+        Learned wiring's choices follow as further layers.
         """
         found = {}
         for layer, logits in enumerate([*self.network.logits, *self.network.choices]):
@@ -134,7 +135,7 @@ class TorchOptimized:
         return found
 
     def load_optimizer_state(self, moments: dict[str, torch.Tensor]) -> None:
-        """Takes back what optimizer_state gave after network.iteration steps."""
+        """Restores what optimizer_state returned after network.iteration steps."""
         if not moments:
             return
         for layer, logits in enumerate([*self.network.logits, *self.network.choices]):
@@ -147,7 +148,7 @@ class TorchOptimized:
             else:
                 prefix = f"optimizer.{layer}."
                 state = {k.removeprefix(prefix): x for k, x in moments.items() if k.startswith(prefix)}
-            # A count of steps stays on the CPU, as torch keeps it.
+            # The step count stays on the CPU, where torch keeps it.
             self._torch.state[logits] = {
                 key: value.clone() if value.dim() == 0 else value.clone().to(logits.device)
                 for key, value in state.items()

@@ -1,4 +1,4 @@
-"""The torch backend: the network's own forward, autograd and torch's Adam. All other backends are tested against it."""
+"""The torch backend: the network's forward, autograd and torch's Adam. Other backends are tested against it."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ class ReferenceEngine(TorchOptimized):
     """Trains and evaluates a LogicNetwork on one device (see lgn.kernels.Engine)."""
 
     name = "torch"
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ReferenceEngine(TorchOptimized):
     def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
         self.network.eval()
         pixels = as_pixels(pixels, self.thresholds.shape[1])
-        # At least one block, if of no images.
+        # At least one block, even without images.
         starts = range(0, max(1, len(pixels)), EVALUATION_IMAGES)
         blocks = [pixels[start : start + EVALUATION_IMAGES] for start in starts]
         return np.concatenate([self.network(self._encode(x), mode, draw).cpu().numpy() for x in blocks])

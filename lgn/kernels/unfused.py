@@ -1,4 +1,4 @@
-"""An optimiser of torch's on the kernels of an engine, which have Adam on a softmax alone fused in."""
+"""A torch optimiser on an engine's kernels: only Adam with the softmax methods is fused into them."""
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from lgn.methods import OptimizerSettings
 
 
 class Unfused(TorchOptimized):
-    """An Engine on another's kernels whose step() hands the parameters' gradients to an optimiser of torch's."""
+    """An Engine whose step() takes gradients from another engine's kernels and gives them to a torch optimiser."""
 
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(self, engine: KernelEngine, settings: OptimizerSettings):
         self.engine, self.optimizer = engine, settings

@@ -1,6 +1,6 @@
-"""The training methods: one file each. A file beside these is a method; those with an underscore are what they share.
+"""The training methods, one file each. Files that begin with an underscore are shared code.
 
-docs/methods.md says what a file states.
+docs/methods.md says what a method's file contains.
 """
 
 from lgn.methods._names import METHOD_LABELS, METHODS, method_label, method_name, spell_out_method

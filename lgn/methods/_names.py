@@ -1,4 +1,4 @@
-"""The training methods by name: what they stand for and what legends call them."""
+"""Names of the training methods: their settings and their labels in legends."""
 
 import json
 import reprlib
@@ -14,16 +14,16 @@ METHODS = {
     "gumbel_soft": {"noise": "gumbel", "straight_through": False},
     "hard_st": {"noise": "none", "straight_through": True, "temperature": 1.0},
 }
-"""The paper's four, shorthands for `method`. DLGN's softmax has no temperature in the paper: 1, and so for Hard-ST."""
+"""The paper's four methods, shorthands for `method`. DLGN and Hard-ST have no temperature in the paper: here 1."""
 
 WHAT_MAKES_A_METHOD = ("parametrization", "noise", "straight_through")
-"""Settings that may not be stated otherwise beside `method`. Its temperature is what holds where none is stated."""
+"""Settings that must agree with `method` if stated. The method's temperature is only a default."""
 
 METHOD_LABELS = {"dlgn": "DLGN", "glgn": "GLGN", "gumbel_soft": "Gumbel soft", "hard_st": "Hard-ST"}
 
 
 def shorthands() -> dict[str, dict[str, Any]]:
-    """Every name that `method` may have -> the settings it stands for: the paper's four, then those of the files."""
+    """Every name for `method` -> its settings: the paper's four, then those of the methods' files."""
     found = dict(METHODS)
     for kind in parametrizations().values():
         for name, (_, settings) in kind.named.items():
@@ -36,9 +36,9 @@ def shorthands() -> dict[str, dict[str, Any]]:
 def method_name(
     noise: str, straight_through: bool, parametrization: str = "softmax", options: str = ""
 ) -> str:
-    """The method's name in run ids and tables: the paper's four, `gaussian_st` and its like for other noises.
+    """The method's name in run ids and tables: the paper's four, and names such as `gaussian_st` for other noises.
 
-    Of another parametrization the shorthand that says most of its settings, or, where none does, its own name.
+    For another parametrization: the shorthand that states most of its settings, or else the parametrization's name.
     """
     if parametrization == "softmax":
         for name, keys in METHODS.items():
@@ -56,10 +56,10 @@ def method_name(
 
 
 def spell_out_method(stated: Mapping[str, Any], where: str, base: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Settings with `method` replaced by what it stands for; those without it as they are.
+    """Settings with `method` replaced by its settings; unchanged without `method`.
 
-    base: settings that these go on top of. Raises LgnError for a method that there is not, and where a setting of
-    either says another parametrization, noise, straight_through or option than the method.
+    base: settings below the stated ones. Raises LgnError for an unknown method, and if a stated or base setting has
+    another parametrization, noise, straight_through or option than the method.
     """
     if "method" not in stated:
         return dict(stated)
@@ -88,7 +88,7 @@ def _require_equal(where: str, key: str, value: object, method: str, own: object
 
 
 def as_options(options: object) -> dict[str, Any]:
-    """Options as a mapping, which JSON text may stand for; what is neither counts as none, for others to refuse."""
+    """Options, a mapping or its JSON text, as a mapping; empty for anything else, which other checks refuse."""
     if isinstance(options, str) and options:
         try:
             options = json.loads(options)

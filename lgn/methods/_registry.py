@@ -1,4 +1,4 @@
-"""The methods there are: the files of this package."""
+"""Finds the methods: the files of this package."""
 
 import importlib
 import pkgutil
@@ -9,7 +9,7 @@ PACKAGE = "lgn.methods"
 
 
 def parametrizations() -> dict[str, type]:
-    """name -> the class of every method's file, by file name. Loading them takes torch, so it waits until asked."""
+    """name -> class of every method's file, by file name. It loads them on the first call, because they need torch."""
     from lgn.methods._method import Method
 
     found = {}
@@ -21,7 +21,7 @@ def parametrizations() -> dict[str, type]:
 
 
 def noises() -> dict:
-    """name -> function of uniforms (width, size) in (0, 1) to noise of that shape: lgn.noise's and the files' own."""
+    """name -> function from uniforms (width, size) in (0, 1) to noise of that shape: lgn.noise's and the files' own."""
     from lgn.noise import NOISES
 
     return NOISES | {

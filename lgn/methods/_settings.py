@@ -1,23 +1,23 @@
-"""What a layer and a step compute with: plain values that engines, records and refusals name."""
+"""Settings of a layer and of an optimizer step, as plain values for engines, records and error messages."""
 
 import math
 from dataclasses import dataclass
 
 NOISE_NAMES = ("none", "gumbel", "gaussian", "logistic", "uniform")
-"""Those of lgn.noise, which kernels have too; a method's file may bring others."""
+"""The noises of lgn.noise, which the kernels have too; a method's file may add others."""
 
 MODES = ("discrete", "soft", "train_mode")
-"""How a network is evaluated: argmax gates; softmax(logits / temperature) without noise; as sampled in training."""
+"""Modes of evaluation: argmax gates; softmax(logits / temperature) without noise; sampled as in training."""
 
 
 @dataclass(frozen=True)
 class Estimator:
-    """What a layer computes with. noise: "none" or a name in noises(). temperature: of the relaxation, > 0.
+    """Settings of a layer's forward and backward pass. noise: "none" or a name in noises(). temperature: > 0.
 
-    straight_through: forward in training takes discrete gates, the parameters' gradient is that of the coefficients.
-    grad_factor: multiplies the gradient to each layer's inputs (difflogic's remedy for depth).
-    candidates: how many each input of a neuron is chosen from in training; 1: wiring is fixed.
-    parametrization: name of a method's file; options: its settings that are not at their defaults, as JSON text.
+    straight_through: training's forward uses discrete gates, and the gradient goes through the coefficients.
+    grad_factor: multiplies the gradient to each layer's inputs (as in difflogic, for deep networks).
+    candidates: inputs among which training chooses each input of a neuron; 1: wiring is fixed.
+    parametrization: name of a method's file; options: its settings that differ from their defaults, as JSON text.
     """
 
     noise: str
@@ -30,18 +30,18 @@ class Estimator:
 
 
 BETA_1, BETA_2 = 0.9, 0.999
-"""Adam's, and torch's defaults."""
+"""Adam's betas, torch's defaults."""
 
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How a step changes the parameters. name: one of kernels.optimizers.optimizer_names().
+    """Settings of the optimizer. name: one of kernels.optimizers.optimizer_names().
 
     Adam's step is learning_rate * m / (sqrt(v) + epsilon), m and v being the bias-corrected moments; adam_inside
-    divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are plain descent at rate
+    divides by sqrt(v + epsilon^2). Where sqrt(v) is far below epsilon both are SGD with momentum at learning rate
     learning_rate / epsilon.
-    loss_scale: factor on the loss that is differentiated; Adam is invariant when it and epsilon grow together.
-    options: further arguments of an optimiser of torch's, as JSON text.
+    loss_scale: factor on the loss before differentiation. Scaling it and epsilon together leaves Adam unchanged.
+    options: further arguments of a torch optimizer, as JSON text.
     """
 
     learning_rate: float
@@ -52,20 +52,19 @@ class OptimizerSettings:
 
     @property
     def inner_scale(self) -> float:
-        """A power of two, at least 1, that brings epsilon to 2**-50 or above.
+        """The power of two, at least 1, that scales epsilon to 2**-50 or above.
 
-        Gradients of epsilon's size then have squares that float32 holds as normal numbers. The kernels multiply loss
-        and epsilon by it. That changes the exponents of Adam's arithmetic and nothing else: exact, unless numbers
-        overflow.
+        Gradients of epsilon's size then have squares that are normal float32 numbers. The kernels multiply the loss and
+        epsilon by it. This changes only exponents in Adam's arithmetic, so it is exact, unless numbers overflow.
         """
         return 2.0 ** max(0, -50 - math.floor(math.log2(self.epsilon)))
 
     @property
     def gradient_scale(self) -> float:
-        """What the gradients are multiplied by inside."""
+        """Factor on the gradients inside an engine."""
         return self.loss_scale * self.inner_scale
 
     @property
     def scaled_epsilon(self) -> float:
-        """epsilon beside gradients that are scaled so."""
+        """epsilon for gradients that are scaled by inner_scale."""
         return self.epsilon * self.inner_scale

@@ -1,8 +1,8 @@
-"""CAGE (Kim 2026, arXiv:2603.14157): straight-through whose backward temperature falls as gates grow confident.
+"""CAGE (Kim 2026, arXiv:2603.14157): straight-through with a backward temperature that falls as gates grow confident.
 
-Forward: the argmax of the logits, or of logits and noise. Backward: that of w = softmax(z / t_b), without noise. The
-confidence is the mean over all neurons of max softmax(z); c_ema follows it from 1/16 on, one step of decay 0.99 before
-every forward, and t_b = 3 - 2.5 (c_ema - 1/16) / (15/16).
+Forward: the argmax of the logits, or of logits plus noise. Backward: through w = softmax(z / t_b), without noise. The
+confidence is the mean over all neurons of max softmax(z). c_ema is its moving average with decay 0.99, from 1/16 on,
+updated before every forward pass. t_b = 3 - 2.5 (c_ema - 1/16) / (15/16).
 """
 
 from typing import Annotated
@@ -23,12 +23,12 @@ class Cage(Softmax):
 
     class Options(_method.Options):
         first: Annotated[
-            float, Field(gt=0, description="backward temperature of gates without confidence")
+            float, Field(gt=0, description="backward temperature at confidence 1/16, uniform weights")
         ] = 3.0
-        last: Annotated[float, Field(gt=0, description="backward temperature of gates that are certain")] = (
-            0.5
+        last: Annotated[float, Field(gt=0, description="backward temperature at confidence 1")] = 0.5
+        decay: Annotated[float, Field(ge=0, lt=1, description="decay of the confidence's moving average")] = (
+            0.99
         )
-        decay: Annotated[float, Field(ge=0, lt=1, description="of the confidence's moving average")] = 0.99
 
     def state(self):
         return {"c_ema": torch.tensor(1 / GATES)}

@@ -1,7 +1,7 @@
-"""CovJac (Kim 2026, arXiv:2605.08657): a gate is a point in the space of c0..c3, its kin the sixteen gates' points G_j.
+"""CovJac (Kim 2026, arXiv:2605.08657): a neuron is a point c in the space of c0..c3; gate j is the point G_j.
 
-Training computes with c_soft = sum_j w_j G_j, w = softmax(-|c - G_j|^2 / temperature); its Jacobian is
-(2 / temperature) Cov_w(G), which autograd finds. Deployed is the nearest gate.
+Training computes with c_soft = sum_j w_j G_j, w = softmax(-|c - G_j|^2 / temperature). Its Jacobian is
+(2 / temperature) Cov_w(G), which autograd computes. The discrete network uses the nearest gate.
 """
 
 import torch
@@ -11,7 +11,7 @@ from lgn.methods._method import ANY, Method, gate_coefficients, table
 
 
 def distances(coefficients: torch.Tensor) -> torch.Tensor:
-    """(width, 16) squared distances of points (width, 4) to the gates."""
+    """(width, 16) squared distances of points (width, 4) from the gates."""
     return (coefficients.unsqueeze(1) - table(COEFFICIENTS, coefficients)).square().sum(-1)
 
 
@@ -28,5 +28,5 @@ class CovJac(Method):
         return distances(parameters).argmin(-1).to(torch.uint8)
 
     def gate_probabilities(self, parameters):
-        """At temperature 1, as of the softmax."""
+        """At temperature 1, as in softmax.py."""
         return torch.softmax(-distances(parameters), -1)

@@ -1,7 +1,7 @@
-"""Light DLGN, the input-wise parametrisation (Ruettgers et al. 2025, arXiv:2510.03250): four numbers a gate.
+"""Light DLGN, the input-wise parametrisation (Ruettgers et al. 2025, arXiv:2510.03250): four numbers per gate.
 
-Output at each cell (a, b) is w = (1 + sin p) / 2, or sigmoid(p), and on reals their multilinear extension; deployed is
-the gate of w >= 1/2. Parameters begin normal around a shift that passes the first input on.
+The output at each cell (a, b) is w = (1 + sin p) / 2, or sigmoid(p); on reals it is their multilinear extension. The
+discrete gate has w >= 1/2. Initial parameters are normal around a shift towards the pass-through gate `a`.
 """
 
 from typing import Annotated, Literal
@@ -20,9 +20,9 @@ class Light(Method):
     named = {"light": ("Light", {}), "light_sigmoid": ("Light, sigmoid", {"options": {"cells": "sigmoid"}})}
 
     class Options(_method.Options):
-        cells: Annotated[Literal["sinusoidal", "sigmoid"], Field(description="from parameter to cell")] = (
-            "sinusoidal"
-        )
+        cells: Annotated[
+            Literal["sinusoidal", "sigmoid"], Field(description="function from parameter to cell")
+        ] = "sinusoidal"
         scale: Annotated[float, Field(ge=0, description="standard deviation of the initial parameters")] = (
             0.25
         )
@@ -30,7 +30,7 @@ class Light(Method):
             float | None,
             Field(
                 ge=0,
-                description="what they begin around, against it where the first input is 0; null: 1.2, sigmoid 3",
+                description="mean of the initial parameters, negated where the first input is 0; null: 1.2, sigmoid 3",
             ),
         ] = None
 

@@ -1,6 +1,6 @@
-"""M-STE (Kim 2026, arXiv:2605.08657): c0..c3 themselves are trained, the forward snaps them to the nearest gate.
+"""M-STE (Kim 2026, arXiv:2605.08657): c0..c3 are the parameters, and the forward pass snaps them to the nearest gate.
 
-The gradient of c is that of the snapped coefficients, delta * (1, a, b, ab).
+c gets the gradient of the snapped coefficients, delta * (1, a, b, ab).
 """
 
 from lgn.methods._method import ANY

@@ -1,7 +1,7 @@
-"""A softmax over sixteen logits: DLGN (Petersen et al. 2022, arXiv:2210.08277) and its kin.
+"""A softmax over sixteen logits: DLGN (Petersen et al. 2022, arXiv:2210.08277) and its variants.
 
-(noise, straight_through) tells them apart: DLGN (none, off), Gumbel soft (gumbel, off), Hard-ST (none, on), GLGN
-(gumbel, on; Yousefi et al. 2025, arXiv:2506.07500). init residual is that of Petersen et al. 2024, arXiv:2411.04732.
+(noise, straight_through) defines the variant: DLGN (none, off), Gumbel soft (gumbel, off), Hard-ST (none, on), GLGN
+(gumbel, on; Yousefi et al. 2025, arXiv:2506.07500). init residual follows Petersen et al. 2024, arXiv:2411.04732.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ class Softmax(Method):
     applies = EVERYTHING
 
     def init(self, generator, width, initial):
-        """N(0, scale^2); residual adds the bias to the gate that passes its first input on."""
+        """N(0, scale^2); residual adds the bias to the logit of the pass-through gate `a`."""
         logits = super().init(generator, width, initial)
         if initial.init == "residual":
             logits[:, PASS_A] += np.float32(initial.bias)
@@ -30,7 +30,7 @@ class Softmax(Method):
         if draw.mode == "discrete":
             return None, self.gates(parameters)
         weights = torch.softmax(draw.perturbed(parameters) / draw.estimator.temperature, -1)
-        # The weights' argmax, not the logits': where rounding makes two weights equal, the first.
+        # The argmax of the weights, not of the logits: if rounding makes two weights equal, the first one.
         return gate_coefficients(weights), self.gates(weights) if draw.hard else None
 
     def coefficients(self, parameters, draw):

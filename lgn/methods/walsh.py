@@ -1,10 +1,10 @@
-"""WARP (arXiv:2602.03527): four Walsh coefficients a neuron, s = t0 + t1 v + t2 u + t3 uv with u = 1 - 2a, v = 1 - 2b.
+"""WARP (arXiv:2602.03527): four Walsh coefficients per neuron, s = t0 + t1 v + t2 u + t3 uv; u = 1 - 2a, v = 1 - 2b.
 
-Soft: the output is sigmoid(-s / temperature) of the real inputs, which is not multilinear, so torch alone computes it.
-Hard: the forward takes the gate of s < 0 at the cells, the parameters' gradient is that of sigmoid(-s / temperature)
-there; the gradient to a layer's inputs is the gate's, as of every hard forward here. Noise gumbel is the difference of
-two Gumbels (a logistic) on each neuron's cells, the same for all images; on a soft neuron it is on its s. Parameters
-begin where the first input passes with the residual probability, or normal.
+Soft: the output is sigmoid(-s / temperature) on real inputs. It is not multilinear, so only torch computes it.
+Hard: the forward uses the gate with s < 0 at the cells, and the parameters get the gradient of sigmoid(-s /
+temperature) at the cells. The gradient reaches a layer's inputs through the gate, as in every hard forward. Noise
+gumbel is the difference of two Gumbels (a logistic), the same for all images: on each cell of a hard neuron, on s of a
+soft one. Initially the first input passes with the residual probability; without it parameters are normal.
 """
 
 import math
@@ -36,7 +36,11 @@ class Walsh(Method):
     class Options(_method.Options):
         residual_probability: Annotated[
             float | None,
-            Field(gt=0, lt=1, description="of passing the first input on; null: normal parameters"),
+            Field(
+                gt=0,
+                lt=1,
+                description="initial probability of passing the first input; null: normal parameters",
+            ),
         ] = 0.951
 
     def init(self, generator, width, initial):
@@ -47,7 +51,7 @@ class Walsh(Method):
         return passing * torch.tensor([0.0, 0.0, 1.0, 0.0]).repeat(width, 1)
 
     def cells(self, parameters, draw=None):
-        """(width, 4): -s at the cells, with a hard forward's noise."""
+        """(width, 4): -s at the cells, plus noise if a draw is given."""
         s = parameters @ table(-torch.tensor(SIGNS), parameters)
         return s if draw is None or not self._is_noisy(draw) else s + self._noise(s, draw)
 

@@ -16,7 +16,7 @@ rule design:
 
 rule collect:
     input:
-        # Without a name: Snakemake looks each file of a named list up by the whole list, 10,000 times 10,000.
+        # Without a name: Snakemake searches a named list once per file, 10,000 times 10,000.
         rules.runs.input,
         run_ids=rules.design.output.run_ids,
     output:
@@ -56,11 +56,12 @@ rule claims:
         'python -m analysis claims --results "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'
 
 
-# Where there is a map there is its table.
-MAP_TABLE = ["map"] if "map_best" in FIGURE_NAMES else []
-# And so with the probe that has one.
+# A preset with a map has a table of it.
+MAP_TABLE = ["map"] if has_map(design.table) else []
+# The probe `use` has a table too.
 USE_TABLE = [probe for probe in design.probes if probe == "use"]
-OTHER_TABLES = ["robust", "time_to_target", "fairness", "published", *MAP_TABLE, *USE_TABLE]
+OTHER_TABLES = ["robust", "time_to_target", "fairness", *MAP_TABLE, *USE_TABLE]
+OTHER_TABLES += ["compare"] if preset.compare else []
 
 
 rule tables:
@@ -95,8 +96,10 @@ rule tables:
         "analysis"
     conda:
         "../envs/lgn.yaml"
+    params:
+        compare=["--compare", *(pair.text for pair in preset.compare)] if preset.compare else [],
     message:
         "Writing tables"
     shell:
         'python -m analysis tables --results "$(dirname {input.claims:q})" '
-        '--output "$(dirname {output.claims:q})" 2>&1 | tee {log:q}'
+        '--output "$(dirname {output.claims:q})" {params.compare:q} 2>&1 | tee {log:q}'

@@ -1,4 +1,4 @@
-# No part of `all`: it takes other people's tools, and time.
+# Not in `all`: it needs other tools, and time.
 rule circuit:
     input:
         expand(f"{RESULTS}/runs/{{{{run_id}}}}/{{file}}", file=RECORD_FILES),

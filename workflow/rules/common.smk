@@ -1,14 +1,17 @@
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import Paramspace
 
 try:
-    from analysis.figures import available_figures, drawn_probes, sources
+    from analysis.figures import chosen_figures, drawn_probes, sources
+    from analysis.grid import has_map
     from analysis.probes import collect_probe
     from analysis.tidy import TABLES
     from lgn import TRAINING_SEMANTICS
     from lgn.errors import LgnError
     from probes import PROBE_SEMANTICS
-    from study.plan import Design, gpu_request, prepare_shell, write_design
+    from study.plan import Design, gpu_request, prepare_shell, summary, write_design
     from study.preset import check_config_files, parse_preset
 except ModuleNotFoundError as error:
     raise WorkflowError(
@@ -19,6 +22,7 @@ except ModuleNotFoundError as error:
 try:
     check_config_files(workflow.configfiles)
     design = Design(parse_preset(config))
+    FIGURE_NAMES = chosen_figures(design.preset.figures, design.table, design.probes)
 except LgnError as error:
     raise WorkflowError(str(error)) from None
 
@@ -33,7 +37,6 @@ RECORD_FILES = ["run.json", "history.csv", "gates.npz", "weights.safetensors"]
 RECORD_FILES += ["snapshots.safetensors"] if preset.execution.snapshots else []
 TABLE_FILES = {table: f"{RESULTS}/{table}.csv" for table in TABLES}
 PROBE_TABLES = [f"{RESULTS}/probe_{probe}.csv" for probe in design.probes]
-FIGURE_NAMES = available_figures(design.table, design.probes)
 
 
 wildcard_constraints:
@@ -43,13 +46,13 @@ wildcard_constraints:
 
 
 def probed_records(wildcards):
-    """Folders of the record that is measured and, for a line, of the one it is joined to."""
+    """Folders of the measured record and, for `line`, of the record at its other end."""
     other = design.probes[wildcards.probe][wildcards.run_id]
     return [f"{RESULTS}/runs/{run_id}" for run_id in (wildcards.run_id, other) if run_id]
 
 
 def circuit_proofs(wildcards):
-    """Files of the runs whose use of gates is measured. Raises WorkflowError where there are none."""
+    """Files of the runs with the probe `use`. Raises WorkflowError if there are none."""
     if "use" not in design.probes:
         raise WorkflowError(f"probes: use is in no sweep of preset {preset.preset}; allowed: one that has it")
     return expand(f"{RESULTS}/circuits/{{run_id}}.csv", run_id=design.probes["use"])

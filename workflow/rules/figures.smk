@@ -1,7 +1,7 @@
 rule figures:
     input:
         **TABLE_FILES,
-        probes=expand(f"{RESULTS}/probe_{{probe}}.csv", probe=drawn_probes(FIGURE_NAMES)),
+        probes=expand(f"{RESULTS}/probe_{{probe}}.csv", probe=drawn_probes(FIGURE_NAMES, design.probes)),
         code=sources(),
     output:
         [
@@ -21,8 +21,10 @@ rule figures:
     conda:
         "../envs/lgn.yaml"
     threads: 4
+    params:
+        names=["--names", *FIGURE_NAMES],
     message:
         f"Drawing {len(FIGURE_NAMES)} figures of preset {preset.preset}"
     shell:
         'set -- {output.pdf:q}; python -m analysis figures --results "$(dirname {input.runs:q})" --output "$(dirname "$1")" '
-        "--processes {threads} 2>&1 | tee {log:q}"
+        "--processes {threads} {params.names:q} 2>&1 | tee {log:q}"

@@ -1,6 +1,6 @@
 rule train:
     input:
-        # ancient: a clone's file times mean nothing, and must not train anew what is there.
+        # ancient: a clone's file times mean nothing, and must not start trainings again.
         ancient(f"{RESULTS}/data/{{dataset}}.json"),
     output:
         record=f"{RUN}/run.json",
@@ -15,7 +15,7 @@ rule train:
         "../envs/lgn.yaml"
     threads: preset.execution.threads
     resources:
-        # Where a run executes changes no outcome: among the params it would train everything anew.
+        # Execution does not change the outcome: among the params a change would train everything again.
         **gpu_request(preset.execution),
         mem_mb=lambda wildcards, attempt: attempt * design.memory_mb(wildcards.hash),
         runtime=lambda wildcards, attempt: attempt * design.minutes(wildcards.hash),

@@ -1,4 +1,4 @@
-"""The numba backend: the network's logits live in records that its kernels step through in one pass."""
+"""The numba backend: one row per neuron holds its logits and Adam's moments, and one kernel call is one step."""
 
 import math
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from lgn.gates import GATES
 from lgn.kernels import LOSS_UNIT
 from lgn.kernels.abilities import require_fused
 from lgn.kernels.cpu import step as steps
-from lgn.kernels.cpu.neuron import LOGITS, MOMENT, NOISE_CODES, RECORD, SQUARE, f32, u64
+from lgn.kernels.cpu.neuron import LOGITS, MOMENT, NOISE_CODES, ROW, SQUARE, f32, u64
 from lgn.kernels.cpu.passes import Passes, lanes_of, zeros
 from lgn.kernels.frozen import require_shared
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
@@ -19,14 +19,13 @@ from lgn.network import LogicNetwork
 
 
 class NumbaEngine(Passes):
-    """Trains and evaluates a LogicNetwork on the CPU (see lgn.kernels.Engine), with the same bits on any threads.
+    """Trains and evaluates a LogicNetwork on the CPU (see lgn.kernels.Engine); the same bits on any number of threads.
 
-    The network's parameters become views into the records, so that state_dict() and load_state_dict() see and set
-    what the kernels train; parameters given memory of their own are copied in by forward() and scores(). Gates are
-    drawn at the start of a step, so nothing goes stale.
+    The network's parameters become views into the rows, so state_dict() and load_state_dict() read and write what the
+    kernels train. forward() and scores() copy in parameters that were given other memory. Each step draws new gates.
     """
 
-    together, waited = 1, 0.0
+    together, barrier_seconds = 1, 0.0
 
     def __init__(
         self, network: LogicNetwork, thresholds: np.ndarray, optimizer: OptimizerSettings, threads: int = 1
@@ -36,11 +35,11 @@ class NumbaEngine(Passes):
         super().__init__(network, thresholds, threads)
         self.optimizer = optimizer
         depth, width = network.depth, network.width
-        self.records = zeros((depth, width, RECORD))
+        self.rows = zeros((depth, width, ROW))
         for layer, logits in enumerate(network.logits):
             self._view(layer, LOGITS)[:] = logits.detach()
             logits.data = self._view(layer, LOGITS)
-        self.pointers = [logits.data_ptr() for logits in network.logits]
+        self.addresses = [logits.data_ptr() for logits in network.logits]
         self.gates = np.zeros((depth, width), np.uint8)
         self.coefficients = zeros((depth, width, 4))
         self.loss_sum, self.loss_count = 0.0, 0
@@ -48,12 +47,12 @@ class NumbaEngine(Passes):
     def step(self, pixels: np.ndarray, labels: np.ndarray) -> None:
         network, estimator = self.network, self.network.estimator
         pixels, labels = as_batch(pixels, labels, self.pixels, network.classes)
-        require_shared(network, self.pointers)
+        require_shared(network, self.addresses)
         buffers = self._encoded(pixels, estimator.straight_through)
         optimizer, step = self.optimizer, int(network.iteration)
         loss = self._on_threads(
-            steps.train_step, self._state(estimator.straight_through), self.records, self.first, self.second,
-            *self.readers, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
+            steps.train_step, self._state(estimator.straight_through), self.rows, self.first, self.second,
+            *self.fanout, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
             *self._gradients(len(pixels), estimator.straight_through), *self._training_sampling(step),
             f32(estimator.grad_factor), float(network.group_temperature), float(optimizer.gradient_scale),
             f32(optimizer.learning_rate / (1 - BETA_1 ** (step + 1))), f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
@@ -68,7 +67,7 @@ class NumbaEngine(Passes):
         buffers = self._encoded(pixels, network.estimator.straight_through)
         self._take_logits()
         self._on_threads(
-            steps.forward, self._state(network.estimator.straight_through), self.records, self.first,
+            steps.forward, self._state(network.estimator.straight_through), self.rows, self.first,
             self.second, buffers.inputs, buffers.outputs, buffers.sums, *self._training_sampling(step),
         )  # fmt: skip
         return torch.from_numpy(buffers.sums[:, : len(pixels)].T / f32(network.group_temperature))
@@ -81,8 +80,8 @@ class NumbaEngine(Passes):
         class_gradient, gradients = self._class_gradient(gradient.numpy(), estimator.straight_through)
         logit_gradients = zeros((network.depth, network.width, GATES))
         self._on_threads(
-            steps.backward, self._state(estimator.straight_through), self.records, self.first, self.second,
-            *self.readers, buffers.inputs, buffers.outputs, class_gradient, gradients,
+            steps.backward, self._state(estimator.straight_through), self.rows, self.first, self.second,
+            *self.fanout, buffers.inputs, buffers.outputs, class_gradient, gradients,
             f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, f32(0), f32(0), f32(0),
         )  # fmt: skip
         return list(torch.from_numpy(logit_gradients))
@@ -99,16 +98,16 @@ class NumbaEngine(Passes):
         packed = mode == "discrete" or (mode == "train_mode" and estimator.straight_through)
         noise = NOISE_CODES[estimator.noise if mode == "train_mode" else "none"]
         self._take_logits()
-        # Weights in the records are scratch of a step, so sampling here disturbs nothing but a pending backward().
+        # A row's weights are scratch memory of a step: sampling here disturbs only a pending backward().
         state = self._state(packed)
         steps.prepare_state(
-            state, self.records, u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
+            state, self.rows, u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
             f32(1 / estimator.temperature),
         )  # fmt: skip
         return self.scores_of(state, pixels)
 
     def synchronize(self) -> None:
-        """Nothing runs behind the caller's back."""
+        """Returns at once: every call finishes its work."""
 
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         layers = range(self.network.depth)
@@ -125,8 +124,8 @@ class NumbaEngine(Passes):
         return (self._view(layer, SQUARE) for layer in range(self.network.depth))
 
     def _view(self, layer: int, start: int) -> torch.Tensor:
-        """(width, 16) view on one part of a layer's records."""
-        return torch.from_numpy(self.records)[layer, :, start : start + GATES]
+        """(width, 16) view of one part of a layer's rows."""
+        return torch.from_numpy(self.rows)[layer, :, start : start + GATES]
 
     def _take_logits(self) -> None:
         require_logits(self.network, self.device)
@@ -135,11 +134,11 @@ class NumbaEngine(Passes):
                 self._view(layer, LOGITS)[:] = logits.detach()
 
     def _state(self, packed: bool) -> np.ndarray:
-        """What kernels compute with; its type chooses between their two paths."""
+        """Gates or coefficients, which the kernels compute with; the type selects the packed or the soft path."""
         return self.gates if packed else self.coefficients
 
     def _training_sampling(self, step: int) -> tuple:
-        """Noise seed, step, noise and inverse temperature of a training step."""
+        """Noise seed, step, noise code and inverse temperature of a training step."""
         estimator = self.network.estimator
         inverse_temperature = f32(1 / estimator.temperature)
         return u64(self.network.noise_seed % 2**64), step, NOISE_CODES[estimator.noise], inverse_temperature

@@ -1,4 +1,4 @@
-"""The discrete network on bits alone: 512 images in one vector, neurons sorted by gate so that none is decoded twice.
+"""The discrete network on packed bits: 512 images per vector; neurons sorted by gate, so a gate is decoded once.
 
 Shapes: bits (rows, words) uint64, words a multiple of 8, image 64 w + t in bit t of word w.
 """
@@ -11,19 +11,19 @@ from lgn.kernels.cpu.memory import at, load_mask, load_words, store, store_words
 f32 = np.float32
 
 BLOCK = 8
-"""Words that go through the network together: one vector; two layers of them stay in the second cache."""
+"""Words per pass through the network: one vector; two layers stay in the second cache."""
 
 PLANES = 32
-"""Of the counters: enough for any class."""
+"""Bits of a counter: enough for any class."""
 
 
 @kernel
 def evaluate_block(segments, first, second, bits, block, rows):
-    """Takes one block of 8 words of bits through all layers; the last one's outputs are in rows[depth - 1 & 1].
+    """Evaluates all layers for one block of 8 words of bits; leaves the last layer's outputs in rows[depth - 1 & 1].
 
-    segments (n, 5) int32: layer, gate, start, stop, row of neurons that share a gate: neurons start to stop, counted
-    over all layers, fill the layer's rows from `row` on. first, second (neurons,) int32: rows of the layer before, or
-    of bits. rows (2, most neurons of a layer, 8): two layers in turn. Bound by reading two random rows a neuron.
+    segments (n, 5) int32: layer, gate, start, stop, row. Neurons start to stop, counted over all layers, share the
+    gate and fill the layer's rows from `row` on. first, second (neurons,) int32: rows of the layer before, or of bits.
+    rows (2, most neurons of a layer, 8): two layers, alternately. Bound by reading two random rows per neuron.
     """
     words = bits.shape[1]
     half = rows.shape[1] * BLOCK
@@ -48,17 +48,17 @@ def evaluate_block(segments, first, second, bits, block, rows):
 
 @inlined
 def full_adder(x, y, z):
-    """Sum and carry of three bits in every place."""
+    """Sum and carry of three bits, for each bit position."""
     half = x ^ y
     return half ^ z, (x & y) ^ (half & z)
 
 
 @kernel
 def count_ones(rows, start, count, planes):
-    """Bit k of how many of `count` rows from word `start` are 1, in every place, to planes[k]. count: times 8.
+    """Counts the ones in `count` rows from word `start`, for each bit position; bit k of the count goes to planes[k].
 
-    Eight rows become one carry of weight 8 through full adders before the higher planes are touched. Returns the
-    number of planes that can be other than 0. Bound by reading the rows.
+    count: a multiple of 8. Full adders reduce eight rows to one carry of weight 8 before it reaches the higher planes.
+    Returns how many planes may be nonzero. Bound by reading the rows.
     """
     used = 3
     while count >> used:
@@ -85,10 +85,10 @@ def count_ones(rows, start, count, planes):
 
 @kernel
 def class_counts(segments, first, second, bits, rows, last, group, offsets, counts):
-    """counts (classes, 64 words) float32 of packed bits: how many neurons of a class are 1 for each image.
+    """Fills counts (classes, 64 words) float32 from packed bits: how many neurons of each class are 1 for each image.
 
-    last: which half of rows the last layer is in, `group` rows a class, a multiple of 8. offsets (classes,) float32:
-    neurons that are always 1 and have no row.
+    last: the half of rows that holds the last layer, with `group` rows per class, a multiple of 8. offsets (classes,)
+    float32: neurons that are always 1 and have no row.
     """
     classes, images = counts.shape
     planes = np.empty((PLANES, BLOCK), np.uint64)

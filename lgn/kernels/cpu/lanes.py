@@ -1,9 +1,9 @@
-"""Sixteen lanes as a Numba type: kernels say what every lane does, and the compiler need not guess how to vectorise.
+"""Sixteen lanes as a Numba type: kernels are written as vector code, and the compiler need not vectorise loops.
 
-A gate has 16 logits and a packed word's 16 bits are a lane mask, so `Lanes` is the natural unit of both. It is
-portable LLVM vector code (AVX-512, AVX2, NEON), with the operators of its scalars: float32 (+ - * / > < ==), uint32
-(+ * ^ & << >>) and masks (&). NaN and infinity keep their meaning; the only liberties taken are fused multiply-adds and
-the order of a sum over lanes.
+A neuron has 16 logits and 16 bits of a packed word are a lane mask, so `Lanes` is the natural unit of both. It is
+portable LLVM vector code (AVX-512, AVX2, NEON) with the operators of its scalars: float32 (+ - * / > < ==), uint32
+(+ * ^ & << >>) and masks (&). NaN and infinity keep their meaning. The compiler may only fuse multiply-adds and reorder
+sums over lanes.
 """
 
 import hashlib
@@ -29,18 +29,18 @@ inlined = partial(njit, nogil=True, error_model="numpy", forceinline=True)
 
 
 def kernel(function):
-    """A compiled kernel, cached on disk until any kernel module changes (Numba itself watches only its own file)."""
+    """Compiles a kernel and caches it on disk until any kernel module changes (Numba watches one file)."""
     compiled = njit(nogil=True, error_model="numpy")(function)
     try:
         compiled.enable_caching()
-    except RuntimeError:  # No folder to write to: compiled anew in every process.
+    except RuntimeError:  # No folder to write to: every process compiles it again.
         return compiled
     compiled._cache._cache_file._source_stamp = _SOURCES
     return compiled
 
 
 def _sources() -> str:
-    """Digest of all that a kernel compiles in: the kernel modules, and the constants of the two they import."""
+    """Digest of the source that kernels compile in: the kernel modules, and two modules whose constants they use."""
     here, lgn = Path(__file__).parent, Path(__file__).parents[2]
     files = [lgn / "gates.py", lgn / "randomness.py", *sorted(here.glob("*.py"))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
@@ -120,7 +120,7 @@ for _operation in dict.fromkeys([operation for operation, _ in _ARITHMETIC] + li
 
 
 def _function(result, *arguments):
-    """Makes a code generator (builder, *values) the function of its name inside kernels; scalars become lanes."""
+    """Makes a code generator (builder, *values) a function that kernels can call; scalars become lanes."""
 
     def wrap(generate):
         def code(context, builder, signature, values):
@@ -168,7 +168,7 @@ def all_bits(builder, bit):
 
 
 def declare(builder, name, result, *arguments):
-    """LLVM's own function of a name."""
+    """Declares an LLVM function by name."""
     return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), name)
 
 

@@ -1,7 +1,7 @@
-"""Lanes to and from memory, sums over lanes, transposed bytes, and the processor's treatment of denormal numbers.
+"""Loads and stores of lanes, sums over lanes, a byte transpose, and the processor's treatment of denormal numbers.
 
-An index counts elements of a C-contiguous array of any shape, and nothing checks it: a view of a row would cost more
-than the row's arithmetic.
+An index counts elements of a C-contiguous array of any shape, unchecked: a view of a row would cost more than the
+row's arithmetic.
 """
 
 from llvmlite import ir
@@ -13,14 +13,14 @@ from lgn.kernels.cpu.lanes import FLOATS, INT32, INT64, INTEGERS, LANES, MASK, V
 
 
 def element_pointer(context, builder, array_type, array, index, type_):
-    """Pointer to array[index] where the array is taken as one of LLVM's type_."""
+    """Pointer to array[index], the array read as elements of LLVM's type_."""
     data = context.make_array(array_type)(context, builder, value=array).data
     return builder.gep(builder.bitcast(data, ir.PointerType(type_)), [index])
 
 
 @intrinsic
 def at(typing, array, index):
-    """array[index], flat: Numba's own indexing asks each time whether the index is negative."""
+    """array[index], flat: Numba's own indexing tests each index for a negative value."""
 
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
@@ -32,7 +32,7 @@ def at(typing, array, index):
 
 @intrinsic
 def prefetch(typing, array, index, count):
-    """Asks for the cache lines of count elements from array[index]: a random row the processor cannot foresee."""
+    """Prefetches count elements from array[index]: the processor cannot predict a random row."""
 
     def generate(context, builder, signature, arguments):
         element = context.get_data_type(array.dtype)
@@ -100,14 +100,14 @@ def store_words(typing, words, index, value):
 
 @intrinsic
 def store_totals(typing, array, index, s, t, u, v):
-    """The sums over the lanes of four vectors, to four float32 at array[index]."""
+    """Stores the lane sums of four vectors as four float32 at array[index]."""
 
     def generate(context, builder, signature, arguments):
         def shuffled(x, y, order):
             return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(INT32, len(order)), order))
 
         def folded(x, y):
-            """Vectors as long as x: x's halves added in its first half, y's in its second."""
+            """A vector as long as x: x's two halves added, then y's two halves added."""
             size = x.type.count
             near = [*range(size // 2), *range(size, size + size // 2)]
             return builder.fadd(shuffled(x, y, near), shuffled(x, y, [lane + size // 2 for lane in near]))
@@ -197,27 +197,30 @@ def bits_above(typing, values, index, threshold):
 
 @intrinsic
 def flush_denormals(typing):
-    """Has numbers below 2**-126 taken as 0, where each would cost a hundred cycles (x86); returns the mode before."""
+    """Sets the processor to treat numbers below 2**-126 as 0: on x86 each costs a hundred cycles.
+
+    Returns the old floating-point control word, for restore_float_control.
+    """
 
     def generate(context, builder, signature, arguments):
-        return _exchange_mode(builder, lambda before: builder.or_(before, INT32(0x8040)))
+        return _exchange_float_control(builder, lambda before: builder.or_(before, INT32(0x8040)))
 
     return types.uint32(), generate
 
 
 @intrinsic
-def restore_mode(typing, mode):
-    """Sets the mode that flush_denormals returned."""
+def restore_float_control(typing, float_control):
+    """Sets the control word that flush_denormals returned."""
 
     def generate(context, builder, signature, arguments):
-        _exchange_mode(builder, lambda before: arguments[0])
+        _exchange_float_control(builder, lambda before: arguments[0])
         return context.get_dummy_value()
 
     return types.void(types.uint32), generate
 
 
-def _exchange_mode(builder, change):
-    """Sets x86's floating-point control word to change(old word) and returns the old; elsewhere does nothing."""
+def _exchange_float_control(builder, change):
+    """Sets x86's floating-point control word (MXCSR) to change(old word); returns the old. Elsewhere a no-op."""
     if not builder.module.triple.startswith("x86_64"):
         return INT32(0)
     word = cgutils.alloca_once(builder, INT32)

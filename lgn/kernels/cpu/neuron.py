@@ -1,4 +1,4 @@
-"""What a neuron's sixteen gates go through, in lanes: noise, softmax, its gradient and Adam; and the loss.
+"""Arithmetic of one neuron, its sixteen gates side by side: noise, softmax, softmax's gradient, Adam; and the loss.
 
 log and exp are polynomials within 2e-7 of the true value (tests/test_kernel_arithmetic.py). NaN and infinity are kept.
 """
@@ -28,19 +28,19 @@ from lgn.randomness import GOLDEN32, GOLDEN64, MIX_1, MIX_2
 
 f32, u32, u64 = np.float32, np.uint32, np.uint64
 
-# A neuron's record: logits, Adam's moments and gate weights side by side, four cache lines.
-LOGITS, MOMENT, SQUARE, WEIGHTS, RECORD = 0, GATES, 2 * GATES, 3 * GATES, 4 * GATES
+# A neuron's row of 64 floats: logits, Adam's two moments and gate weights, four cache lines.
+LOGITS, MOMENT, SQUARE, WEIGHTS, ROW = 0, GATES, 2 * GATES, 3 * GATES, 4 * GATES
 
 NOISE_CODES = {"none": 0, "gumbel": 1, "gaussian": 2, "logistic": 3, "uniform": 4}
 
 CHUNK = 128
-"""Neurons that go through one phase of the backward pass together: their records stay in the first cache."""
+"""Neurons per phase of the backward pass: their rows stay in the first cache."""
 
 CACHED, AHEAD = 2**20, 8
-"""Rows of more than so many floats in all are prefetched, so many edges before their turn: measured, not critical."""
+"""Activations of more than CACHED floats are prefetched, AHEAD entries early. Measured, not critical."""
 
 COLUMNS = np.ascontiguousarray(COEFFICIENTS.T.astype(np.float32))
-"""(4, 16): a row holds one coefficient of all gates."""
+"""(4, 16): row i holds coefficient ci of all gates."""
 
 _GAUSSIAN_SCALE = math.pi / math.sqrt(6) * math.sqrt(2)
 _LOGISTIC_SCALE = math.sqrt(0.5)
@@ -139,87 +139,87 @@ def noise_of(code, u):
 
 
 @kernel
-def perturb(records, layer_start, start, stop, key, noise):
-    """Leaves logits + noise in the weights of neurons start to stop of a layer. Bound by arithmetic: two logarithms.
+def perturb(rows, layer_start, start, stop, key, noise):
+    """Writes logits + noise to the weights of neurons start to stop of a layer. Bound by arithmetic: two logarithms.
 
-    layer_start: the layer's first neuron, counted over all layers. A loop of its own, apart from softmax: the
-    processor overlaps more neurons of a short chain than of a long one.
+    layer_start: the layer's first neuron, counted over all layers. Softmax has a loop of its own: the processor
+    overlaps more neurons when each neuron's chain of instructions is short.
     """
     for j in range(start, stop):
-        record = (layer_start + j) * RECORD
-        x = load(records, record + LOGITS)
+        row = (layer_start + j) * ROW
+        x = load(rows, row + LOGITS)
         if noise > 0:
             x += noise_of(noise, uniforms(j, key))
-        store(records, record + WEIGHTS, x)
+        store(rows, row + WEIGHTS, x)
 
 
 @inlined
-def softmax(records, record, inverse_temperature):
-    """Turns a record's noisy logits, in its weights, into softmax(noisy * inverse_temperature); returns the argmax.
+def softmax(rows, row, inverse_temperature):
+    """Replaces a row's weights, the noisy logits, by softmax(noisy * inverse_temperature); returns the argmax.
 
-    record: index of the record's first float.
+    row: index of the row's first float.
     """
-    x = load(records, record + WEIGHTS)
+    x = load(rows, row + WEIGHTS)
     top = highest(x)
     w = exp((x - top) * inverse_temperature)
-    store(records, record + WEIGHTS, w * (f32(1) / total(w)))
+    store(rows, row + WEIGHTS, w * (f32(1) / total(w)))
     return first_set(x == top)
 
 
 @inlined
-def logit_gradient(records, record, s, sa, sb, sab, inverse_temperature):
-    """Softmax backward: sixteen lanes, the gradient of a record's logits.
+def logit_gradient(rows, row, s, sa, sb, sab, inverse_temperature):
+    """Softmax backward: the gradient of a row's logits, sixteen lanes.
 
     s, sa, sb, sab: the output's gradient summed over the batch, alone and times a, b, ab. A gate is c0 + c1 a + c2 b +
-    c3 ab, so these four give the gradient of every gate's weight.
+    c3 ab, so these four sums give the gradient of every gate's weight.
     """
     g = load(COLUMNS, 0) * s + load(COLUMNS, 16) * sa + load(COLUMNS, 32) * sb + load(COLUMNS, 48) * sab
-    weights = load(records, record + WEIGHTS)
+    weights = load(rows, row + WEIGHTS)
     return weights * (g - total(weights * g)) * inverse_temperature
 
 
 @inlined
-def adam(records, record, g, step_size, square_scale, epsilon):
-    """Adam on one record's logits and moments. Bound by a square root and a division.
+def adam(rows, row, g, step_size, square_scale, epsilon):
+    """Adam on one row's logits and moments. Bound by a square root and a division.
 
     step_size: learning rate / (1 - beta_1^t); square_scale: (1 - beta_2^t)^(-1/2); epsilon scaled as the gradient is.
     """
-    m = load(records, record + MOMENT) * BETA_1 + g * (1 - BETA_1)
-    v = load(records, record + SQUARE) * BETA_2 + g * g * (1 - BETA_2)
-    store(records, record + MOMENT, m)
-    store(records, record + SQUARE, v)
-    z = load(records, record + LOGITS)
-    store(records, record + LOGITS, z - m * step_size / (square_root(v) * square_scale + epsilon))
+    m = load(rows, row + MOMENT) * BETA_1 + g * (1 - BETA_1)
+    v = load(rows, row + SQUARE) * BETA_2 + g * g * (1 - BETA_2)
+    store(rows, row + MOMENT, m)
+    store(rows, row + SQUARE, v)
+    z = load(rows, row + LOGITS)
+    store(rows, row + LOGITS, z - m * step_size / (square_root(v) * square_scale + epsilon))
 
 
 @kernel
-def update_neurons(records, start, stop, sums, inverse_temperature, step_size, square_scale, epsilon):
-    """Adam on the records start to stop with sums (chunk, 4) of their outputs' gradients."""
+def update_neurons(rows, start, stop, sums, inverse_temperature, step_size, square_scale, epsilon):
+    """Adam on rows start to stop, from sums (chunk, 4) of their outputs' gradients."""
     for j in range(start, stop):
-        i, record = 4 * (j - start), j * RECORD
+        i, row = 4 * (j - start), j * ROW
         s, sa, sb, sab = at(sums, i), at(sums, i + 1), at(sums, i + 2), at(sums, i + 3)
-        g = logit_gradient(records, record, s, sa, sb, sab, inverse_temperature)
-        adam(records, record, g, step_size, square_scale, epsilon)
+        g = logit_gradient(rows, row, s, sa, sb, sab, inverse_temperature)
+        adam(rows, row, g, step_size, square_scale, epsilon)
 
 
 @kernel
-def write_gradients(records, start, stop, sums, inverse_temperature, logit_gradients):
-    """logit_gradients (depth, width, 16) of the records start to stop, for an optimiser of torch's."""
+def write_gradients(rows, start, stop, sums, inverse_temperature, logit_gradients):
+    """Writes logit_gradients (depth, width, 16) of rows start to stop, for a torch optimiser."""
     for j in range(start, stop):
         i = 4 * (j - start)
         s, sa, sb, sab = at(sums, i), at(sums, i + 1), at(sums, i + 2), at(sums, i + 3)
         store(
             logit_gradients,
             j * GATES,
-            logit_gradient(records, j * RECORD, s, sa, sb, sab, inverse_temperature),
+            logit_gradient(rows, j * ROW, s, sa, sb, sab, inverse_temperature),
         )
 
 
 @kernel
 def loss_and_gradient(sums, labels, group_temperature, scale, gradient):
-    """Mean cross-entropy of class sums (classes, lanes) float32; writes scale * d loss / d sum; 0 past the labels.
+    """Mean cross-entropy of class sums (classes, lanes) float32; NaN for a label outside the classes.
 
-    NaN for a label outside the classes.
+    Writes scale * d loss / d sum to gradient, and 0 past the labels.
     """
     classes = sums.shape[0]
     batch = labels.shape[0]
@@ -231,9 +231,9 @@ def loss_and_gradient(sums, labels, group_temperature, scale, gradient):
         norm, of_label = 0.0, math.nan
         for c in range(classes):
             score = (sums[c, t] - top) / group_temperature
-            share = math.exp(score)
-            norm += share
-            gradient[c, t] = share
+            weight = math.exp(score)
+            norm += weight
+            gradient[c, t] = weight
             if c == labels[t]:
                 of_label = score
         for c in range(classes):

@@ -1,8 +1,8 @@
 """The parts of a step with straight-through: activations are exactly 0 or 1, so a batch is a few machine words.
 
-Shapes: records (depth, width, 64) float32; gates (depth, width) uint8; first, second (depth, width) int32, those of
-layer 0 into the packed inputs; bits (neurons, words) uint64, image 64 w + t in bit t of word w; gradients
-(width, 64 words) float32. The last layer's gradient has one row a class and is never copied to its neurons.
+Shapes: rows (depth, width, 64) float32, see neuron.ROW; gates (depth, width) uint8; first, second (depth, width)
+int32, which in layer 0 index the packed inputs; bits (neurons, words) uint64, image 64 w + t in bit t of word w;
+gradients (width, 64 words) float32. The last layer's gradient has one row per class; its neurons share it.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ from lgn.kernels.cpu.neuron import (
     AHEAD,
     CACHED,
     CHUNK,
-    RECORD,
+    ROW,
     layer_key,
     perturb,
     softmax,
@@ -30,7 +30,7 @@ from lgn.kernels.cpu.neuron import (
 
 f32, u64 = np.float32, np.uint64
 
-# DERIVATIVES[2 * gate + slot, other]: derivative of a gate in its first or second input, where the other is 0 or 1.
+# DERIVATIVES[2 * gate + operand, other]: derivative of a gate in its operand 0 or 1, where the other one is 0 or 1.
 _AT_00, _AT_01, _AT_10, _AT_11 = TRUTH_TABLE.T.astype(np.float32)
 DERIVATIVES = np.stack([_AT_10 - _AT_00, _AT_11 - _AT_01, _AT_01 - _AT_00, _AT_11 - _AT_10], axis=1).reshape(
     32, 2
@@ -39,7 +39,7 @@ DERIVATIVES = np.stack([_AT_10 - _AT_00, _AT_11 - _AT_01, _AT_01 - _AT_00, _AT_1
 
 @kernel
 def pack_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, words) from columns (pixels, 64 words) uint8: bit set where the pixel is above the level."""
+    """Fills inputs (used, words) from columns (pixels, 64 words) uint8: bit set where the pixel is above the level."""
     words = inputs.shape[1]
     for i in range(used_pixels.size):
         for w in range(words):
@@ -47,21 +47,21 @@ def pack_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def sample_gates(gates, records, begin, end, seed, step, noise, inverse_temperature):
-    """Draws the gates of neurons begin to end of every layer for one step; leaves soft weights in their records."""
+def sample_gates(gates, rows, begin, end, seed, step, noise, inverse_temperature):
+    """Draws the gates of neurons begin to end of every layer for one step; writes soft weights to their rows."""
     depth, width = gates.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
         for start in range(begin, end, CHUNK):
             stop = min(start + CHUNK, end)
-            perturb(records, layer * width, start, stop, key, noise)
+            perturb(rows, layer * width, start, stop, key, noise)
             for j in range(start, stop):
-                gates[layer, j] = softmax(records, (layer * width + j) * RECORD, inverse_temperature)
+                gates[layer, j] = softmax(rows, (layer * width + j) * ROW, inverse_temperature)
 
 
 @kernel
 def evaluate_gates(gates, begin, end, first, second, inputs, outputs):
-    """Outputs of a layer's neurons begin to end: a few bitwise operations a word. Bound by reading two random rows."""
+    """Outputs of a layer's neurons begin to end: bitwise operations on words. Bound by reading two random rows."""
     words = outputs.shape[1]
     for j in range(begin, end):
         k = u64(at(gates, j))
@@ -78,7 +78,7 @@ def evaluate_gates(gates, begin, end, first, second, inputs, outputs):
 
 @inlined
 def sum_units(gates, counts):
-    """Parts of the counts that threads share: a word of a class each."""
+    """Number of parts that the threads divide the counts into: one word of one class each."""
     return counts.size // 64
 
 
@@ -105,13 +105,13 @@ def class_counts(gates, begin, end, bits, counts):
 
 @inlined
 def signed_row(above, row, bits, mask, if_set, if_clear):
-    """Sixteen lanes of a reader's gradient times its derivative, which the reader's other input decides."""
+    """Sixteen lanes of a consumer's gradient times its derivative, which depends on the consumer's other input."""
     return load(above, row) * select(load_mask(bits, mask), if_set, if_clear)
 
 
 @inlined
 def add_cells(sums, g, inputs, mask_a, mask_b):
-    """Adds sixteen lanes of an output's gradient to its sums: over all, over those with a, with b, with both."""
+    """Adds sixteen lanes of an output's gradient to its sums: over all images, and over those with a, b, both."""
     a, b = load_mask(inputs, mask_a), load_mask(inputs, mask_b)
     s, sa, sb, sab = sums
     return (s + g, select(a, sa + g, sa), select(b, sb + g, sb), select(a & b, sab + g, sab))
@@ -119,7 +119,7 @@ def add_cells(sums, g, inputs, mask_a, mask_b):
 
 @kernel
 def cell_sums_of_outputs(gates, start, stop, class_gradient, inputs, first, second, sums):
-    """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums over all, a, b, and ab."""
+    """sums (chunk, 4) for the last layer's neurons start to stop: their gradients summed over all, a, b and ab."""
     classes, lanes = class_gradient.shape
     width, words = first.size, lanes // 64
     group = width // classes
@@ -133,35 +133,35 @@ def cell_sums_of_outputs(gates, start, stop, class_gradient, inputs, first, seco
 
 @kernel
 def cell_sums_of_hidden(
-    gates, start, stop, above, group, pointers, edges, others, grad_factor, outputs, gradients, keep, inputs,
-    first, second, sums,
+    gates, start, stop, above, group, pointers, entries, other_inputs, grad_factor, outputs, gradients, keep,
+    inputs, first, second, sums,
 ):  # fmt: skip
-    """As cell_sums_of_outputs for a hidden layer; writes its rows of gradients too, if a layer below
-    is to `keep` and read them. gates: those of its readers.
+    """cell_sums_of_outputs for a hidden layer. With `keep` it writes the layer's gradients too, for the layer below.
 
-    A row is the sum of its readers' rows, signed by their gates' derivatives: gathered, so no two neurons write to
-    one place. above: gradient of the layer above, a row for each `group` of its neurons. Bound by those random rows.
-    A derivative of 0 is multiplied like any other: the rows it spares are worth less than the mispredicted branches.
+    A neuron's gradient row is the sum of its consumers' rows, signed by their gates' derivatives. Each neuron gathers
+    its own row, so no two neurons write to one place. gates: of the consumers. above: gradient of the layer above, one
+    row per `group` of its neurons. pointers, entries, other_inputs: see passes._transposed_wiring. Bound by those
+    random rows. A derivative of 0 is multiplied too: mispredicted branches would cost more than the rows.
     """
     lanes = gradients.shape[1]
     words = lanes // 64
     far = above.size > CACHED
     derivatives = DERIVATIVES * grad_factor
     for j in range(start, stop):
-        first_edge, last_edge = at(pointers, j), at(pointers, j + 1)
+        begin, end = at(pointers, j), at(pointers, j + 1)
         if far:
-            for e in range(first_edge + AHEAD, min(last_edge + AHEAD, edges.size)):
-                prefetch(above, (at(edges, e) >> 1) * lanes, lanes)
+            for e in range(begin + AHEAD, min(end + AHEAD, entries.size)):
+                prefetch(above, (at(entries, e) >> 1) * lanes, lanes)
         cells = (splat(0), splat(0), splat(0), splat(0))
         for w in range(words):
             g0, g1, g2, g3 = splat(0), splat(0), splat(0), splat(0)
-            for e in range(first_edge, last_edge):
-                edge = at(edges, e)
-                reader = edge >> 1
-                derivative = 2 * (2 * at(gates, reader) + (edge & 1))
+            for e in range(begin, end):
+                entry = at(entries, e)
+                consumer = entry >> 1
+                derivative = 2 * (2 * at(gates, consumer) + (entry & 1))
                 if_clear, if_set = (at(derivatives, derivative), at(derivatives, derivative + 1))
-                row = (reader if group == 1 else reader // group) * lanes + 64 * w
-                mask = 4 * (at(others, e) * words + w)
+                row = (consumer if group == 1 else consumer // group) * lanes + 64 * w
+                mask = 4 * (at(other_inputs, e) * words + w)
                 g0 += signed_row(above, row, outputs, mask, if_set, if_clear)
                 g1 += signed_row(above, row + LANES, outputs, mask + 1, if_set, if_clear)
                 g2 += signed_row(above, row + 2 * LANES, outputs, mask + 2, if_set, if_clear)

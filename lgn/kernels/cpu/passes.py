@@ -14,23 +14,22 @@ from lgn.kernels.cpu import step as steps
 from lgn.kernels.cpu.lanes import kernel
 from lgn.kernels.cpu.memory import transpose_block
 from lgn.kernels.cpu.neuron import f32
-from lgn.kernels.cpu.threads import abandon, new_meeting
+from lgn.kernels.cpu.threads import cancel, new_barrier
 from lgn.kernels.frozen import Frozen
 from lgn.network import LogicNetwork
 
 PADDED = {True: 64, False: 32}
-"""Images that a row is a multiple of: packed the bits of a word, soft two vectors. The padding's gradients are 0."""
+"""A batch is padded to a multiple of this many images: packed one word, soft two vectors. Padding has gradient 0."""
 
 EVALUATION_IMAGES = {True: 1024, False: 64}
-"""Images an evaluation block, packed and soft: two layers of activations stay in cache."""
+"""Images per evaluation block, packed and soft: two layers of activations stay in cache."""
 
-
-NO_RECORDS = np.empty((0, 0, 0), np.float32)
-"""Of a state that is given there are none."""
+NO_ROWS = np.empty((0, 0, 0), np.float32)
+"""Stands for neuron rows where the state is given."""
 
 
 class _Buffers(NamedTuple):
-    """What a forward pass writes: pixels by column, encoded inputs, layers of outputs, class sums."""
+    """What a forward pass writes: pixels by column, encoded inputs, the layers' outputs, class sums."""
 
     columns: np.ndarray
     inputs: np.ndarray
@@ -39,11 +38,11 @@ class _Buffers(NamedTuple):
 
 
 class Passes:
-    """Forward and backward passes of a given state through a LogicNetwork's wiring, with the same bits on any threads.
+    """Forward and backward passes of a state through a LogicNetwork's wiring; the same bits on any number of threads.
 
-    A state is (depth, width) uint8 gates, whose activations are bits, or (depth, width, 4) float32 coefficients
-    c0..c3 of c0 + c1 a + c2 b + c3 ab, whose activations are reals. thresholds (count, pixels) uint8 as in
-    encoding.encode. Raises LgnError for an impossible wiring.
+    A state is (depth, width) uint8 gates, or (depth, width, 4) float32 coefficients c0..c3 of c0 + c1 a + c2 b + c3 ab.
+    Activations are bits with gates, floats with coefficients. thresholds (count, pixels) uint8 as in encoding.encode.
+    Raises LgnError for an impossible wiring.
     """
 
     name = "numba"
@@ -54,19 +53,19 @@ class Passes:
         self.network, self.threads = network, threads
         width = network.width
         wiring = self.frozen.wiring.copy()
-        # Only inputs that some neuron reads are encoded: `used` holds their places among all thermometer bits.
+        # Only inputs that some neuron reads are encoded: `used` holds their indices among all thermometer bits.
         used, compact = np.unique(wiring[0], return_inverse=True)
         wiring[0] = compact.reshape(2, width)
         self.first, self.second = (np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1]))
         self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
-        self.readers = _readers(self.first, self.second)
-        # By the lanes of a batch; those of activations by their kind too.
+        self.fanout = _transposed_wiring(self.first, self.second)
+        # Keys: lanes of a batch, and for activations whether they are packed.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self.count = 0  # Of forward_of, whose buffers the last one fills.
-        self.meeting = new_meeting()
+        self.count = 0  # Calls of forward_of: the latest one's values are in the buffers.
+        self.barrier = new_barrier()
         self.helpers = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def own(self, tensor: torch.Tensor) -> np.ndarray:
@@ -77,7 +76,7 @@ class Passes:
         """Nothing runs behind the caller's back."""
 
     def forward_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """(batch, classes) float32 scores of (batch, pixels) uint8; what backward_of takes is left in buffers."""
+        """(batch, classes) float32 scores of (batch, pixels) uint8. The buffers keep what backward_of reads."""
         pixels = as_pixels(pixels, self.pixels)
         self.count += 1
         buffers = self._encoded(pixels, state.dtype == np.uint8)
@@ -87,23 +86,23 @@ class Passes:
         return buffers.sums[:, : len(pixels)].T / f32(self.network.group_temperature)
 
     def backward_of(self, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """(depth, width, 4) float32 gradient of c0..c3, for that of the latest forward_of's scores.
+        """(depth, width, 4) float32 gradient of c0..c3, from the gradient of the latest forward_of's scores.
 
-        The gradient to a layer's inputs is that of the state: of hard gates where it is gates.
+        The gradient reaches a layer's inputs through the state: with gates, through the hard gates.
         """
         estimator, packed = self.network.estimator, state.dtype == np.uint8
         buffers = self.buffers[lanes_of(len(gradient), packed), packed]
         class_gradient, gradients = self._class_gradient(gradient, packed)
         found = zeros((*state.shape[:2], 4))
         self._on_threads(
-            steps.backward, state, NO_RECORDS, self.first, self.second, *self.readers, buffers.inputs,
+            steps.backward, state, NO_ROWS, self.first, self.second, *self.fanout, buffers.inputs,
             buffers.outputs, class_gradient, gradients, f32(1), f32(estimator.grad_factor), found, f32(0),
             f32(0), f32(0),
         )  # fmt: skip
         return found
 
     def scores_of(self, state: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-        """(n, classes) float32 scores of any number of images; disturbs no pending backward_of."""
+        """(n, classes) float32 scores of any number of images. A later backward_of still works."""
         network, pixels = self.network, as_pixels(pixels, self.pixels)
         if not len(pixels):
             return np.empty((0, network.classes), np.float32)
@@ -125,18 +124,18 @@ class Passes:
         return scores / f32(network.group_temperature)
 
     def _class_gradient(self, gradient: np.ndarray, packed: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Buffers of the backward pass, the first filled with the gradient of the class sums."""
+        """Buffers of the backward pass; the first holds the gradient of the class sums."""
         class_gradient, gradients = self._gradients(len(gradient), packed)
         class_gradient[:, : len(gradient)] = gradient.T / f32(self.network.group_temperature)
         class_gradient[:, len(gradient) :] = 0
         return class_gradient, gradients
 
     def _on_threads(self, kernel: Callable, *arguments):
-        """Calls a kernel of step.py on every thread; returns what it returns on the first."""
-        return self._together(lambda thread: kernel(thread, self.threads, self.meeting, *arguments))
+        """Calls a kernel of step.py on every thread; returns the first thread's result."""
+        return self._together(lambda thread: kernel(thread, self.threads, self.barrier, *arguments))
 
     def _together(self, part: Callable):
-        """part(thread) on every thread, the calling one among them; returns the first one's result."""
+        """Calls part(thread) on every thread, including this one; returns the first thread's result."""
         try:
             others = [self.helpers.submit(part, thread) for thread in range(1, self.threads)]
             result = part(0)
@@ -144,15 +143,15 @@ class Passes:
                 other.result()
             return result
         except BaseException:
-            # Such as a signal's, before this thread's part began: the others would wait for it for ever.
+            # A signal, for example, before this thread's part began: the others would wait for ever.
             if self.threads > 1:
-                abandon(self.meeting)
+                cancel(self.barrier)
                 self.helpers.shutdown()
-                self.meeting, self.helpers = new_meeting(), ThreadPoolExecutor(self.threads - 1)
+                self.barrier, self.helpers = new_barrier(), ThreadPoolExecutor(self.threads - 1)
             raise
 
     def _encoded(self, pixels: np.ndarray, packed: bool) -> _Buffers:
-        """A training batch's buffers with its inputs filled in."""
+        """A training batch's buffers, with the inputs filled in."""
         lanes = lanes_of(len(pixels), packed)
         if (lanes, packed) not in self.buffers:
             self.buffers[lanes, packed] = self._buffers(packed, lanes, self.network.depth)
@@ -162,7 +161,7 @@ class Passes:
     def _encode(self, pixels: np.ndarray, buffers: _Buffers) -> None:
         """Fills the inputs, packed or float, with the thermometer bits of (batch, pixels) bytes.
 
-        Lanes past the batch keep whatever they held: their scores are not read and their gradients are 0.
+        Lanes past the batch keep old values: nothing reads their scores, and their gradients are 0.
         """
         transpose(np.ascontiguousarray(pixels), buffers.columns)
         encode = packed_parts.pack_inputs if buffers.inputs.dtype == np.uint64 else soft_parts.expand_inputs
@@ -178,7 +177,7 @@ class Passes:
         )
 
     def _gradients(self, batch: int, packed: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Buffers of the gradient of the class sums, and of two layers' outputs in turn."""
+        """Buffers for the gradients of the class sums, and of the outputs of two layers, alternately."""
         network, lanes = self.network, lanes_of(batch, packed)
         if lanes not in self.gradients:
             self.gradients[lanes] = zeros((network.classes, lanes)), zeros((2, network.width, lanes))
@@ -187,7 +186,7 @@ class Passes:
 
 @kernel
 def transpose(pixels, columns):
-    """columns (pixels, at least batch) of (batch, pixels), in blocks of 16 x 16."""
+    """Writes (batch, pixels) transposed to columns (pixels, batch or more), in blocks of 16 x 16."""
     batch, count = pixels.shape
     lanes = columns.shape[1]
     whole = batch - batch % 16
@@ -207,7 +206,7 @@ def lanes_of(batch: int, packed: bool) -> int:
 
 
 def zeros(shape: tuple[int, ...]) -> np.ndarray:
-    """float32 zeros that begin on a cache line, as torch's memory does and NumPy's does not."""
+    """float32 zeros that begin on a cache line: torch aligns its memory, NumPy does not."""
     return torch.zeros(shape).numpy()
 
 
@@ -215,19 +214,19 @@ def _activations(packed: bool, rows: tuple[int, ...], lanes: int) -> np.ndarray:
     return np.zeros((*rows, lanes // 64), np.uint64) if packed else zeros((*rows, lanes))
 
 
-def _readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Who reads each neuron of the layer before, for every layer but the first (its rows stay 0).
+def _transposed_wiring(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The transposed wiring in CSR form: the consumers of each neuron of the layer before. Layer 0 stays 0.
 
-    pointers (depth, width + 1): where a neuron's edges begin. edges (depth, 2 width): 2 * reader + slot.
-    others (depth, 2 width): the reader's other input. All int32.
+    pointers (depth, width + 1): where a neuron's entries begin. entries (depth, 2 width): 2 * consumer + operand,
+    operand being 0 or 1. other_inputs (depth, 2 width): the consumer's other input. All int32.
     """
     depth, width = first.shape
     pointers = np.zeros((depth, width + 1), np.int32)
-    edges, others = (np.zeros((depth, 2 * width), np.int32), np.zeros((depth, 2 * width), np.int32))
+    entries, other_inputs = (np.zeros((depth, 2 * width), np.int32) for _ in range(2))
     for layer in range(1, depth):
         read = np.stack([first[layer], second[layer]], axis=1).reshape(-1)
         other = np.stack([second[layer], first[layer]], axis=1).reshape(-1)
         order = np.argsort(read, kind="stable")
         pointers[layer, 1:] = np.cumsum(np.bincount(read, minlength=width))
-        edges[layer], others[layer] = order, other[order]
-    return pointers, edges, others
+        entries[layer], other_inputs[layer] = order, other[order]
+    return pointers, entries, other_inputs

@@ -1,6 +1,6 @@
 """The parts of a step without straight-through: four coefficients a neuron, float activations, [neuron][batch].
 
-Shapes as in numba_packed, with activations (neurons, lanes) float32, lanes a multiple of 32, and coefficients
+Shapes as in packed.py, but activations are (neurons, lanes) float32, lanes a multiple of 32, and coefficients are
 (depth, width, 4) float32.
 """
 
@@ -13,7 +13,7 @@ from lgn.kernels.cpu.neuron import (
     CACHED,
     CHUNK,
     COLUMNS,
-    RECORD,
+    ROW,
     WEIGHTS,
     layer_key,
     perturb,
@@ -25,7 +25,7 @@ f32 = np.float32
 
 @kernel
 def expand_inputs(columns, used_pixels, used_levels, inputs):
-    """inputs (used, lanes) of 0 and 1 from columns (pixels, lanes) uint8: 1 where the pixel is above the level."""
+    """Fills inputs (used, lanes) from columns (pixels, lanes) uint8: 1 where the pixel is above the level, else 0."""
     for i in range(used_pixels.size):
         column, level, row = columns[used_pixels[i]], used_levels[i], inputs[i]
         for t in range(row.size):
@@ -33,17 +33,17 @@ def expand_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def mix_coefficients(coefficients, records, begin, end, seed, step, noise, inverse_temperature):
-    """Leaves soft weights in the records of neurons begin to end of every layer, and their mixtures' c0..c3."""
+def mix_coefficients(coefficients, rows, begin, end, seed, step, noise, inverse_temperature):
+    """Writes soft weights to the rows of neurons begin to end of every layer, and their mixtures' c0..c3."""
     depth, width, _ = coefficients.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
         for start in range(begin, end, CHUNK):
             stop = min(start + CHUNK, end)
-            perturb(records, layer * width, start, stop, key, noise)
+            perturb(rows, layer * width, start, stop, key, noise)
             for neuron in range(layer * width + start, layer * width + stop):
-                softmax(records, neuron * RECORD, inverse_temperature)
-                weights = load(records, neuron * RECORD + WEIGHTS)
+                softmax(rows, neuron * ROW, inverse_temperature)
+                weights = load(rows, neuron * ROW + WEIGHTS)
                 store_totals(
                     coefficients, 4 * neuron, weights * load(COLUMNS, 0), weights * load(COLUMNS, 16),
                     weights * load(COLUMNS, 32), weights * load(COLUMNS, 48),
@@ -65,7 +65,7 @@ def evaluate_mixtures(coefficients, begin, end, first, second, inputs, outputs):
 
 @inlined
 def sum_units(coefficients, sums):
-    """Parts of the sums that threads share: 32 lanes of a class each."""
+    """Number of parts that the threads divide the sums into: 32 lanes of one class each."""
     return sums.size // (2 * LANES)
 
 
@@ -87,13 +87,13 @@ def class_sums(coefficients, begin, end, activations, sums):
 
 @inlined
 def weighted_row(above, row, outputs, other, linear, product):
-    """Sixteen lanes of a reader's gradient times its derivative, linear in the reader's other input."""
+    """Sixteen lanes of a consumer's gradient times its derivative, linear in the consumer's other input."""
     return load(above, row) * (linear + product * load(outputs, other))
 
 
 @inlined
 def add_products(sums, g, inputs, row_a, row_b):
-    """Adds sixteen lanes of an output's gradient to its sums: alone, times a, times b, times a b."""
+    """Adds sixteen lanes of an output's gradient to its sums: alone, times a, times b, times ab."""
     a, b = load(inputs, row_a), load(inputs, row_b)
     s, sa, sb, sab = sums
     ga = g * a
@@ -102,7 +102,7 @@ def add_products(sums, g, inputs, row_a, row_b):
 
 @kernel
 def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first, second, sums):
-    """sums (chunk, 4) of the last layer's neurons start to stop: their gradient's sums, alone and times a, b, ab."""
+    """sums (chunk, 4) for the last layer's neurons start to stop: their gradients summed alone, times a, b and ab."""
     classes, lanes = class_gradient.shape
     group = first.size // classes
     for j in range(start, stop):
@@ -115,32 +115,31 @@ def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first
 
 @kernel
 def products_of_hidden(
-    coefficients, start, stop, above, group, pointers, edges, others, grad_factor, outputs, gradients, keep, inputs,
-    first, second, sums,
+    coefficients, start, stop, above, group, pointers, entries, other_inputs, grad_factor, outputs, gradients, keep,
+    inputs, first, second, sums,
 ):  # fmt: skip
-    """As products_of_outputs for a hidden layer; writes its rows of gradients too, if a layer below
-    is to `keep` and read them. coefficients: of its readers.
+    """products_of_outputs for a hidden layer. With `keep` it writes the layer's gradients too, for the layer below.
 
-    Bound by those random rows, as numba_packed.cell_sums_of_hidden is.
+    coefficients: of the consumers. Bound by random rows, as packed.cell_sums_of_hidden is; see there for the rest.
     """
     lanes = gradients.shape[1]
     far = above.size > CACHED
     for j in range(start, stop):
-        first_edge, last_edge = at(pointers, j), at(pointers, j + 1)
+        begin, end = at(pointers, j), at(pointers, j + 1)
         if far:
-            for e in range(first_edge + AHEAD, min(last_edge + AHEAD, edges.size)):
-                prefetch(above, (at(edges, e) >> 1) * lanes, lanes)
-                prefetch(outputs, at(others, e) * lanes, lanes)
+            for e in range(begin + AHEAD, min(end + AHEAD, entries.size)):
+                prefetch(above, (at(entries, e) >> 1) * lanes, lanes)
+                prefetch(outputs, at(other_inputs, e) * lanes, lanes)
         products = (splat(0), splat(0), splat(0), splat(0))
         for t in range(0, lanes, 2 * LANES):
             g0, g1 = splat(0), splat(0)
-            for e in range(first_edge, last_edge):
-                edge = at(edges, e)
-                reader = edge >> 1
-                linear = at(coefficients, 4 * reader + 1 + (edge & 1)) * grad_factor
-                product = at(coefficients, 4 * reader + 3) * grad_factor
-                row = (reader if group == 1 else reader // group) * lanes + t
-                other = at(others, e) * lanes + t
+            for e in range(begin, end):
+                entry = at(entries, e)
+                consumer = entry >> 1
+                linear = at(coefficients, 4 * consumer + 1 + (entry & 1)) * grad_factor
+                product = at(coefficients, 4 * consumer + 3) * grad_factor
+                row = (consumer if group == 1 else consumer // group) * lanes + t
+                other = at(other_inputs, e) * lanes + t
                 g0 += weighted_row(above, row, outputs, other, linear, product)
                 g1 += weighted_row(above, row + LANES, outputs, other + LANES, linear, product)
             if keep:

@@ -1,7 +1,7 @@
-"""Threads that step through one network together: each has its share of every layer, and they meet in between.
+"""Threads that share one network: each computes a slice of every layer, and a barrier separates the layers.
 
-A neuron is computed by one thread alone and reads what was finished before the last meeting, so any number of threads
-gives the same bits.
+One thread computes a neuron, and reads only what was written before the last barrier. So any number of threads gives
+the same bits.
 """
 
 import numpy as np
@@ -12,47 +12,47 @@ from lgn.kernels.cpu.lanes import INT32, INT64, declare, kernel
 from lgn.kernels.cpu.memory import element_pointer
 
 SPINS = 2000
-"""How often a waiting thread looks before it offers its core to others: some microseconds."""
+"""How often a waiting thread polls before it yields its core: some microseconds."""
 
-_ARRIVED, _ROUND, _ABANDONED, _PLACES = 0, 8, 16, 24
+_ARRIVED, _ROUND, _CANCELLED, _PLACES = 0, 8, 16, 24
 
 
-def new_meeting() -> np.ndarray:
-    """What meet() keeps between calls: (24,) int64, arrivals, rounds and abandonment on cache lines of their own."""
+def new_barrier() -> np.ndarray:
+    """State of a barrier, (24,) int64: arrivals, rounds and the cancelled flag, each on its own cache line."""
     return np.zeros(_PLACES, np.int64)
 
 
-def abandon(meeting: np.ndarray) -> None:
-    """Lets all go on at once, now and ever after, without those who will not come."""
-    meeting[_ABANDONED] = 1
+def cancel(barrier: np.ndarray) -> None:
+    """Releases every waiting thread. Later calls of wait() on this barrier return at once."""
+    barrier[_CANCELLED] = 1
 
 
 @kernel
-def share(count, thread, threads):
-    """First and last + 1 of a thread's part of `count` things."""
+def slice_of(count, thread, threads):
+    """Begin and end of one thread's slice of `count` items."""
     return count * thread // threads, count * (thread + 1) // threads
 
 
 @kernel
-def meet(meeting, threads):
-    """Returns when all threads have called it; what they wrote before is then visible to all."""
+def wait(barrier, threads):
+    """Returns when all threads have called it. Every thread then sees what the others wrote before."""
     if threads == 1:
         return
-    current = _atomic_read(meeting, _ROUND)
-    if _atomic_add(meeting, _ARRIVED, 1) == threads - 1:
-        _atomic_add(meeting, _ARRIVED, -threads)
-        _atomic_add(meeting, _ROUND, 1)
+    current = _atomic_read(barrier, _ROUND)
+    if _atomic_add(barrier, _ARRIVED, 1) == threads - 1:
+        _atomic_add(barrier, _ARRIVED, -threads)
+        _atomic_add(barrier, _ROUND, 1)
         return
-    looks = 0
-    while _atomic_read(meeting, _ROUND) == current and _atomic_read(meeting, _ABANDONED) == 0:
-        looks += 1
-        if looks > SPINS:
+    polls = 0
+    while _atomic_read(barrier, _ROUND) == current and _atomic_read(barrier, _CANCELLED) == 0:
+        polls += 1
+        if polls > SPINS:
             _yield_processor()
 
 
 @intrinsic
 def _atomic_add(typing, array, index, value):
-    """Adds to array[index], int64; returns what was there."""
+    """Adds to array[index], int64; returns the old value."""
 
     def generate(context, builder, signature, arguments):
         pointer = element_pointer(context, builder, signature.args[0], *arguments[:2], INT64)
@@ -63,7 +63,7 @@ def _atomic_add(typing, array, index, value):
 
 @intrinsic
 def _atomic_read(typing, array, index):
-    """array[index], int64, as the other threads have left it."""
+    """Atomic load of array[index], int64."""
 
     def generate(context, builder, signature, arguments):
         pointer = element_pointer(context, builder, signature.args[0], *arguments, INT64)
@@ -74,7 +74,7 @@ def _atomic_read(typing, array, index):
 
 @intrinsic
 def _yield_processor(typing):
-    """POSIX sched_yield: a waiting thread must not hold the core that the awaited one needs."""
+    """POSIX sched_yield: a waiting thread must not hold the core that another thread needs."""
 
     def generate(context, builder, signature, arguments):
         builder.call(declare(builder, "sched_yield", INT32), [])

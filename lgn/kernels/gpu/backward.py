@@ -1,4 +1,4 @@
-"""Loss and backward pass of both paths: the type of a layer's state, uint8 gates or float32 coefficients, decides."""
+"""Loss and backward pass of both paths: the type of a layer's state selects it, uint8 gates or float32 coefficients."""
 
 import triton
 import triton.language as tl
@@ -33,11 +33,11 @@ def loss_and_gradient(
     scale,
     CLASSES: tl.constexpr,
 ):
-    """class_gradient (replicas * classes, lanes): scale times that of the mean cross-entropy of 32 images, else 0.
+    """Fills class_gradient (replicas * classes, lanes) for 32 images: scale * d mean cross-entropy / d class sum.
 
-    sums (parts, replicas * classes, lanes); labels (replicas, batch) int32; losses (replicas, lanes) float64 grow by
-    each image's share of the loss, a multiple of UNIT, NaN for a label outside the classes. Bound by the latency of a
-    few small reads.
+    sums (parts, replicas * classes, lanes); labels (replicas, batch) int32. Lanes past the batch get 0. Adds each
+    image's part of the loss to losses (replicas, lanes) float64, rounded to a multiple of UNIT; NaN for a label outside
+    the classes. Bound by the latency of a few small reads.
     """
     replica = tl.program_id(0)
     t = tl.program_id(1) * LANES + tl.arange(0, LANES)
@@ -50,12 +50,12 @@ def loss_and_gradient(
         total += tl.load(sums + first_row * lanes + place, mask=inside, other=0.0)
     total = tl.where(inside, total, float("-inf"))
     score = (total - tl.max(total, 0)[None, :]) / group_temperature
-    share = tl.where(inside, exp(score), 0.0)
-    norm = tl.sum(share, 0)
+    weight = tl.where(inside, exp(score), 0.0)
+    norm = tl.sum(weight, 0)
     real = t < batch
     label = tl.load(labels + replica * batch + t, mask=real, other=0)
     is_label = inside & (c[:, None] == label[None, :])
-    gradient = (share / norm[None, :] - is_label.to(tl.float32)) / (group_temperature * batch) * scale
+    gradient = (weight / norm[None, :] - is_label.to(tl.float32)) / (group_temperature * batch) * scale
     tl.store(class_gradient + place, tl.where(real[None, :], gradient, 0.0), mask=inside)
     loss = (log(norm) - tl.sum(tl.where(is_label, score, 0.0), 0)) / batch
     known = (label >= 0) & (label < classes)
@@ -68,21 +68,21 @@ def loss_and_gradient(
 @triton.jit(do_not_specialize=["layer"])
 def backward(
     logits, moments, squares, logit_gradients, keys, rates, epsilon, layer, depth, rows, width, inverse_temperatures,
-    above, group, pointers, edges, others, state, outputs, grad_factor, gradients, below, first, second, tiles,
-    KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
+    above, group, pointers, entries, other_inputs, state, outputs, grad_factor, gradients, below, first, second,
+    tiles, KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One layer's backward pass: gradients of its outputs, their sums over the batch, softmax, Adam.
 
-    logits, moments, squares (rows, 16) float32: changed by Adam, whose (step_size, square_scale) are in rates
-    (replicas, 2); or, where logit_gradients (rows, 16) is not None, it takes the gradients and moments, squares, rates
-    are None. keys (replicas, depth, 2) int32. above: gradients of the layer above, a row for each `group` of its
-    neurons; state: its gates or coefficients; pointers, edges, others: who reads this layer (memory.readers), whose
-    outputs are `outputs`. For the last layer pointers is None and `above` its own gradient. gradients (rows, lanes):
-    where this layer's go if a layer below is to KEEP and read them. below: activations that first, second number.
-    Where logits is None, logit_gradients (rows, 4) takes the gradients of c0..c3, the sums over the batch.
+    logits, moments, squares (rows, 16) float32: Adam changes them; rates (replicas, 2) holds its (step_size,
+    square_scale). If logit_gradients (rows, 16) is not None, it receives the gradients, and moments, squares and rates
+    are None. keys (replicas, depth, 2) int32. above: gradients of the layer above, one row per `group` of its neurons;
+    state: that layer's gates or coefficients. pointers, entries, other_inputs: consumers of this layer, see
+    memory.transposed_wiring; outputs: this layer's. In the last layer pointers is None and `above` is its own gradient.
+    If logits is None, logit_gradients (rows, 4) receives the gradients of c0..c3, the sums over the batch.
+    KEEP: write this layer's gradients (rows, lanes) for the layer below. below: activations that first, second index.
 
-    A row is the sum of its readers' rows times their derivatives: gathered, so no two programs write to one place.
-    Bound by those random rows, of which those that every derivative would multiply by 0 are not read.
+    A neuron's gradient row is the sum of its consumers' rows times their derivatives. Each program gathers its own
+    rows, so no two write to one place. Bound by those random rows; a row whose derivatives are all 0 is not read.
     """
     j = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = j < rows
@@ -100,23 +100,23 @@ def backward(
             g = tl.zeros((BLOCK, WORDS, LANES), tl.float32)
             for e in range(tl.max(degree, 0)):
                 live = e < degree
-                edge = tl.load(edges + begin + e, mask=live, other=0)
-                other = tl.load(others + begin + e, mask=live, other=0)
-                reader, slot = edge >> 1, edge & 1
+                entry = tl.load(entries + begin + e, mask=live, other=0)
+                other = tl.load(other_inputs + begin + e, mask=live, other=0)
+                consumer, operand = entry >> 1, entry & 1
                 if state.dtype.element_ty == tl.uint8:
-                    gate = tl.load(state + reader, mask=live, other=0).to(tl.int32)
-                    # Gate 0, which masked edges have, is constant: not live either.
-                    if_clear, if_set = gate_derivatives(gate, slot)
+                    gate = tl.load(state + consumer, mask=live, other=0).to(tl.int32)
+                    # Gate 0, which masked entries have, is constant: not live either.
+                    if_clear, if_set = gate_derivatives(gate, operand)
                     live = (if_clear | if_set) != 0
                     x = load_rows(outputs, other, if_clear != if_set, tile, tiles, WORDS)
                     if_clear, if_set = if_clear.to(tl.float32), if_set.to(tl.float32)
                     derivative = tl.where(x, if_set[:, None, None], if_clear[:, None, None])
                 else:
-                    mixture = state + 4 * reader.to(tl.int64)
-                    linear = tl.load(mixture + 1 + slot, mask=live, other=0.0)[:, None, None]
+                    mixture = state + 4 * consumer.to(tl.int64)
+                    linear = tl.load(mixture + 1 + operand, mask=live, other=0.0)[:, None, None]
                     product = tl.load(mixture + 3, mask=live, other=0.0)[:, None, None]
                     derivative = linear + product * load_rows(outputs, other, live, tile, tiles, WORDS)
-                g += derivative * load_rows(above, reader // group, live, tile, tiles, WORDS)
+                g += derivative * load_rows(above, consumer // group, live, tile, tiles, WORDS)
             g *= grad_factor
         if KEEP:
             row = j.to(tl.int64)[:, None, None] * (tiles * WORDS * LANES) + tile * WORDS * LANES

@@ -1,4 +1,4 @@
-"""Which kernels a pass is made of, and over what grids: launches only, so that a CUDA graph can record them."""
+"""Launches the kernels of a pass, and nothing else, so that a CUDA graph can capture a step."""
 
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -11,17 +11,17 @@ from lgn.kernels.gpu.backward import backward, loss_and_gradient
 from lgn.kernels.gpu.memory import TILE, WORD, class_parts
 from lgn.methods import Estimator, OptimizerSettings
 
-# What a program takes, on Triton's default of four warps: neurons, or neurons times the images of a tile.
+# Work per program of four warps, Triton's default: neurons, or neurons times images of a tile.
 ENCODE_BLOCK, SAMPLE_BLOCK, PACKED_BLOCK, CLASS_BLOCK = 128, 32, 128, 16
 SOFT_VALUES, BACKWARD_VALUES = 2048, 1024
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """Launches on the networks in `memory`, buffers of memory.state_shapes; see replica_wiring for begins.
+    """Launches kernels on the networks in `memory`, which holds memory.state_shapes; begins: see replica_wiring.
 
-    The methods' buffers hold those of memory.pass_shapes, `state`, `lanes` and whether the pass is `packed`; in
-    training also those of memory.step_shapes, and the header's parts `keys`, `inverse_temperatures`, `rates` and
+    The methods' buffers hold memory.pass_shapes, `state`, `lanes` and `packed`, whether the pass is packed. In
+    training they also hold memory.step_shapes and the parts of the header: `keys`, `inverse_temperatures`, `rates`,
     `labels`.
     """
 
@@ -40,7 +40,7 @@ class Launcher:
         return len(self.begins) - 1
 
     def step(self, buffers: SimpleNamespace, batch: int) -> None:
-        """All of a training step that runs on the device; reads and writes memory of fixed addresses only."""
+        """The device's part of a training step. It reads and writes only memory at fixed addresses."""
         self.forward(buffers, batch)
         loss_and_gradient[(self.replicas, buffers.lanes // WORD)](
             buffers.sums, buffers.labels, buffers.losses, buffers.class_gradient, len(buffers.sums), self.classes,
@@ -65,7 +65,7 @@ class Launcher:
         replica: int,
         replicas: int,
     ) -> None:
-        """Draws gates or mixtures of `replicas` networks from number `replica` on.
+        """Draws gates, or computes coefficients, of `replicas` networks from number `replica` on.
 
         keys (replicas, depth, 2) int32; inverse_temperatures (replicas,) float32: 1 / temperature.
         """
@@ -87,7 +87,7 @@ class Launcher:
         )  # fmt: skip
         kernel = packed.evaluate_gates if buffers.packed else soft.evaluate_mixtures
         block = PACKED_BLOCK if buffers.packed else SOFT_VALUES // tile
-        # Training keeps all layers of outputs, evaluation two in turn.
+        # Training keeps all layers' outputs, evaluation two layers, alternately.
         kept = len(buffers.outputs)
         for layer in range(self.depth):
             source = buffers.outputs[(layer - 1) % kept] if layer else buffers.inputs
@@ -102,9 +102,9 @@ class Launcher:
         )  # fmt: skip
 
     def backward(self, buffers: SimpleNamespace, logit_gradients: torch.Tensor | None = None) -> None:
-        """Adam on all layers' logits, or, into logit_gradients (depth, rows, 16), the gradients alone.
+        """Adam on all layers' logits, or only the gradients, into logit_gradients (depth, rows, 16) if given.
 
-        Of memory without logits those of c0..c3, (depth, rows, 4).
+        Memory without logits gives the gradients of c0..c3, (depth, rows, 4).
         """
         memory, last, rows = self.memory, self.depth - 1, self.replicas * self.width
         tile = min(buffers.lanes, TILE)
@@ -116,20 +116,20 @@ class Launcher:
             else:
                 optimiser = None, None, logit_gradients[layer], buffers.keys, None
             if layer >= last - 1:
-                # The last two layers read the gradient of the class sums, one row a class.
+                # The last two layers read the gradient of the class sums, one row per class.
                 above = buffers.class_gradient, self.width // self.classes
             else:
                 above = buffers.gradients[(layer + 1) & 1], 1
-            edges, gradients = (None,) * 5, None
+            fanout, gradients = (None,) * 5, None
             if layer < last:
-                edges = (
-                    memory.pointers[layer], memory.edges[layer], memory.others[layer], buffers.state[layer + 1],
+                fanout = (
+                    memory.pointers[layer], memory.entries[layer], memory.other_inputs[layer], buffers.state[layer + 1],
                     buffers.outputs[layer],
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
             backward[(triton.cdiv(rows, block),)](
                 logits, *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width,
-                buffers.inverse_temperatures, *above, *edges, self.estimator.grad_factor, gradients,
+                buffers.inverse_temperatures, *above, *fanout, self.estimator.grad_factor, gradients,
                 buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
                 buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,
                 BLOCK=block,

@@ -1,4 +1,4 @@
-"""What the Triton backend keeps on the device and how it gets there: buffers, wiring of replicas, keys, uploads."""
+"""Device memory of the Triton backend: buffers, wiring of the replicas, noise keys, uploads."""
 
 import functools
 import itertools
@@ -13,34 +13,34 @@ from lgn.methods import Estimator
 from lgn.randomness import GOLDEN64
 
 WORD = 32
-"""Images a machine word."""
+"""Images per machine word."""
 
 TILE = 128
-"""Images a kernel takes at once at most; longer batches are a multiple of it."""
+"""The most images that a kernel handles at once; a longer batch is padded to a multiple."""
 
 PARTS = 32
-"""Parts, at most, in which a class is summed: enough programs to fill a GPU, few enough to add up in one."""
+"""The most parts that a class is summed in: enough programs to fill a GPU, few enough for one program to add."""
 
 EVALUATION_BYTES, EVALUATION_IMAGES = 2**28, 8192
-"""Bounds of an evaluation block: the memory of its two layers of activations, and its images."""
+"""Bounds of an evaluation block: bytes of its two layers of activations, and images."""
 
 KEY_STEPS = 256
-"""Steps whose noise keys are made at once."""
+"""Noise keys are computed for this many steps at once."""
 
 UNFUSED_BYTES = 1300
 """What torch takes for a neuron beside that where a step is not fused: enough for CovJac, which takes most of all."""
 
 RING = 3
-"""Steps that the host may be ahead of the device's copies."""
+"""The host may be this many steps ahead of the copies to the device."""
 
 
 def padded_lanes(batch: int) -> int:
-    """Images that a batch is padded to: 32, 64, 128 or a multiple of 128."""
+    """Number of images that a batch is padded to: 32, 64, 128 or a multiple of 128."""
     return max(WORD, 1 << (batch - 1).bit_length()) if batch <= TILE else -(-batch // TILE) * TILE
 
 
 def class_parts(width: int, classes: int) -> tuple[int, int]:
-    """Into how many parts a class's neurons are split for summing, and how many neurons a part has."""
+    """Number of parts that a class's neurons are summed in, and neurons per part."""
     group = width // classes
     part = max(256, -(-group // PARTS))
     return -(-group // part), part
@@ -50,7 +50,7 @@ Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
 def state_shapes(depth: int, rows: int, used: int, packed: bool) -> Shapes:
-    """Buffers of any batch size. rows: neurons a layer of all replicas; used: inputs that some neuron reads."""
+    """Buffers of any batch size. rows: neurons per layer, of all replicas; used: inputs that some neuron reads."""
     hidden = depth - 1
     state = (
         {"state": ((depth, rows), torch.uint8)} if packed else {"state": ((depth, rows, 4), torch.float32)}
@@ -62,8 +62,8 @@ def state_shapes(depth: int, rows: int, used: int, packed: bool) -> Shapes:
         "first": ((depth, rows), torch.int32),
         "second": ((depth, rows), torch.int32),
         "pointers": ((hidden, rows + 1), torch.int32),
-        "edges": ((hidden, 2 * rows), torch.int32),
-        "others": ((hidden, 2 * rows), torch.int32),
+        "entries": ((hidden, 2 * rows), torch.int32),
+        "other_inputs": ((hidden, 2 * rows), torch.int32),
         "places": ((used,), torch.int32),
         "levels": ((used,), torch.uint8),
     }
@@ -83,7 +83,7 @@ def pass_shapes(
 
 
 def step_shapes(depth: int, rows: int, replicas: int, class_rows: int, pixels: int, lanes: int) -> Shapes:
-    """Buffers of a training step beside those of its forward pass."""
+    """Buffers of a training step, without those of its forward pass."""
     return {
         "gradients": ((2 if depth > 1 else 0, rows, lanes), torch.float32),
         "class_gradient": ((class_rows, lanes), torch.float32),
@@ -94,13 +94,13 @@ def step_shapes(depth: int, rows: int, replicas: int, class_rows: int, pixels: i
 
 
 def evaluation_lanes(width: int, packed: bool, images: int) -> int:
-    """Images, padded, that one network evaluates at once."""
+    """Number of images, padded, that one network evaluates at once."""
     lanes = int(EVALUATION_BYTES * (4 if packed else 1 / 8) // width // TILE * TILE)
     return min(max(lanes, TILE), EVALUATION_IMAGES, padded_lanes(images))
 
 
 def evaluation_shapes(depth: int, width: int, used: int, classes: int, packed: bool, lanes: int) -> Shapes:
-    """Buffers of one network's evaluation, which keeps two layers of activations."""
+    """Buffers of one network's evaluation, with two layers of activations."""
     state = state_shapes(depth, width, 0, packed)["state"]
     return pass_shapes(2, width, used, packed, classes, class_parts(width, classes)[0], lanes) | {
         "state": state
@@ -127,9 +127,9 @@ def training_bytes(
     replicas: int = 1,
     estimator: Estimator | None = None,
 ) -> int:
-    """Device memory of training at one batch size. inputs: thermometer bits, of which 2 * width at most are used.
+    """Bytes of device memory for training at one batch size. inputs: thermometer bits; at most 2 * width are used.
 
-    estimator: where its step is not fused, torch's share of it is counted.
+    estimator: if its step is not fused, torch's share of it counts too.
     """
     unfused = UNFUSED_BYTES if estimator and not is_fused(estimator) else 0
     rows, used = replicas * width, replicas * min(inputs, 2 * width)
@@ -149,16 +149,16 @@ def training_bytes(
 
 
 def evaluation_bytes(*, depth: int, width: int, inputs: int, classes: int) -> int:
-    """Device memory that an evaluation takes at most, beside that of training: without bits it takes most."""
+    """The most bytes of device memory that an evaluation adds to training: those of float activations."""
     lanes = evaluation_lanes(width, False, EVALUATION_IMAGES)
     return shapes_bytes(evaluation_shapes(depth, width, min(inputs, 2 * width), classes, False, lanes))
 
 
-def readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Who reads each output of a layer, given the two inputs (rows,) of every neuron of the layer after.
+def transposed_wiring(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The transposed wiring in CSR form: the consumers of each output. first, second (rows,): the consumers' inputs.
 
-    pointers (rows + 1,): where an output's edges begin. edges (2 rows,): 2 * reader + slot.
-    others (2 rows,): the reader's other input. All int32.
+    pointers (rows + 1,): where an output's entries begin. entries (2 rows,): 2 * consumer + operand, operand being 0 or
+    1. other_inputs (2 rows,): the consumer's other input. All int32.
     """
     read = np.stack([first, second], axis=1).reshape(-1)
     other = np.stack([second, first], axis=1).reshape(-1)
@@ -168,11 +168,11 @@ def readers(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def replica_wiring(wirings: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
-    """The wirings (depth, 2, width) int32 of replicas as that of one network in which they stand side by side.
+    """Joins replicas' wirings (depth, 2, width) int32 to the wiring of one network with the replicas side by side.
 
-    Returns first and second (depth, replicas * width) int32, whose layer 0 numbers only inputs that some neuron reads;
-    bits (used,) int32, those inputs' numbers among all thermometer bits; and where each replica's inputs begin
-    among them, with the number of all at the end.
+    Returns first and second (depth, replicas * width) int32; in layer 0 they index the used inputs only, those that
+    some neuron reads. Also bits (used,) int32, the used inputs' indices among all thermometer bits, and begins
+    (replicas + 1,): where each replica's inputs begin among the used ones.
     """
     placed, bits, begins = [], [], [0]
     for replica, wiring in enumerate(wirings):
@@ -183,10 +183,10 @@ def replica_wiring(wirings: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, n
         placed.append(wiring)
         bits.append(used)
         begins.append(begins[-1] + len(used))
-    together = np.concatenate(placed, axis=2)
+    joined = np.concatenate(placed, axis=2)
     return (
-        np.ascontiguousarray(together[:, 0]),
-        np.ascontiguousarray(together[:, 1]),
+        np.ascontiguousarray(joined[:, 0]),
+        np.ascontiguousarray(joined[:, 1]),
         np.concatenate(bits),
         begins,
     )
@@ -215,23 +215,23 @@ def layer_keys(seed: int, step: int, depth: int) -> np.ndarray:
 
 
 class Uploader:
-    """Copies a step's bytes into a buffer on the device without waiting for it, through a ring of pinned memory."""
+    """Copies a step's bytes to a buffer on the device without waiting, through a ring of pinned memory."""
 
     def __init__(self, target: torch.Tensor):
         self.target = target
-        self.slots = None
+        self.ring = None
         if target.is_cuda:
             pinned = [torch.empty(target.shape, dtype=target.dtype, pin_memory=True) for _ in range(RING)]
-            self.slots = itertools.cycle([(memory, torch.cuda.Event()) for memory in pinned])
+            self.ring = itertools.cycle([(memory, torch.cuda.Event()) for memory in pinned])
 
     def send(self, values: np.ndarray | torch.Tensor) -> None:
-        """Fills the beginning of the target (flat) with values of its dtype, from the host or any device."""
+        """Fills the beginning of the flat target with values of its dtype, from the host or any device."""
         values = torch.as_tensor(values).reshape(-1)
         target = self.target[: values.numel()]
-        if self.slots is None or values.is_cuda:
+        if self.ring is None or values.is_cuda:
             target.copy_(values)
             return
-        memory, copied = next(self.slots)
+        memory, copied = next(self.ring)
         copied.synchronize()
         part = memory[: values.numel()]
         part.copy_(values)

@@ -1,7 +1,7 @@
-"""What a neuron's sixteen gates go through on the GPU: noise, softmax, its gradient and Adam, in (BLOCK, 16) tiles.
+"""Arithmetic of a neuron's sixteen gates on the GPU, in (BLOCK, 16) tiles: noise, softmax, its gradient, Adam.
 
-The polynomials of numba_math, not the GPU's own logarithm: that is approximate, and -log(-log(u)) near u = 1 magnifies
-its error. NaN and infinity are kept.
+The polynomials are those of cpu/neuron.py. The GPU's own logarithm is approximate, and -log(-log(u)) near u = 1
+magnifies its error. NaN and infinity are kept.
 """
 
 import math
@@ -97,7 +97,7 @@ def uniforms(neuron, key_0, key_1):
     x = count.to(tl.uint32, bitcast=True) * _GOLDEN + key_0.to(tl.uint32, bitcast=True)[:, None]
     x = (x ^ (x >> 16)) * _MIX_1
     x = (x ^ (x >> 15) ^ key_1.to(tl.uint32, bitcast=True)[:, None]) * _MIX_2
-    # Below 2**23, so the signed conversion, the only one that all backends have in hardware, is the same.
+    # Below 2**23 the signed conversion gives the same, and all backends have it in hardware.
     x = ((x ^ (x >> 15)) >> 9).to(tl.int32, bitcast=True)
     return x.to(tl.float32) * 1.1920928955078125e-07 + 5.9604644775390625e-08
 
@@ -119,7 +119,7 @@ def noise_of(u, NOISE: tl.constexpr):
 
 @triton.jit
 def perturbed(logits, keys, key_row, neuron, NOISE: tl.constexpr):
-    """(BLOCK, 16) logits plus their noise. keys (rows, 2) int32: layer keys; neuron: number within its network."""
+    """(BLOCK, 16) logits plus noise. keys (rows, 2) int32: layer keys; neuron: its number within its network."""
     if NOISE != "none":
         key_0, key_1 = tl.load(keys + 2 * key_row), tl.load(keys + 2 * key_row + 1)
         logits += noise_of(uniforms(neuron, key_0, key_1), NOISE)
@@ -146,7 +146,7 @@ def logit_gradient(weights, s, sa, sb, sab, inverse_temperature):
     """(BLOCK, 16) gradient of the logits through the softmax whose result is `weights`.
 
     s, sa, sb, sab (BLOCK,): the output's gradient summed over the batch, alone and times a, b, ab. A gate is
-    c0 + c1 a + c2 b + c3 ab, so these four give the gradient of every gate's weight.
+    c0 + c1 a + c2 b + c3 ab, so these four sums give the gradient of every gate's weight.
     """
     c0, c1, c2, c3 = gate_coefficients(tl.arange(0, GATES)[None, :])
     g = c0 * s[:, None] + c1 * sa[:, None] + c2 * sb[:, None] + c3 * sab[:, None]

@@ -1,7 +1,7 @@
 """The parts of a step with straight-through: activations are exactly 0 or 1, so 32 images are one machine word.
 
 Shapes: logits (depth, rows, 16) float32; gates (depth, rows) uint8; first, second (rows,) int32; activations
-(neurons, words) int32, image 32 w + t in bit t of word w. Words come in `tiles` of WORDS, a power of two.
+(neurons, words) int32, image 32 w + t in bit t of word w. The words form `tiles` of WORDS, a power of two.
 """
 
 import triton
@@ -10,17 +10,17 @@ import triton.language as tl
 from lgn.kernels.gpu.neuron import GATES, perturbed
 
 LANES = tl.constexpr(32)
-"""Images a word."""
+"""Images per word."""
 
 
 @triton.jit
 def encode(
     pixels, places, levels, inputs, begin, count, size, batch, replica_pixels, words, BLOCK: tl.constexpr
 ):
-    """inputs (count, words): bit set where the pixel is above the level; images past the batch are 0.
+    """Fills inputs (count, words): bit set where the pixel is above the level; images past the batch are 0.
 
-    pixels (replicas, batch, size) uint8; places, levels: the inputs' from number `begin` on, a place being a pixel's
-    number plus replica * size, less `replica_pixels`. Bound by the cache: reads each pixel once a threshold.
+    pixels (replicas, batch, size) uint8; places, levels: of the inputs from number `begin` on. A place is the pixel's
+    index plus replica * size; `replica_pixels` is subtracted. Bound by the cache: reads each pixel once per threshold.
     """
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     w = tl.program_id(1)
@@ -49,7 +49,7 @@ def sample_gates(
     NOISE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """state (depth, rows) uint8: the gate of the largest logit under noise, the first of equals, for all layers.
+    """Fills state (depth, rows) uint8 for all layers: the gate with the largest noisy logit, the first one on a tie.
 
     stride: rows between two layers of logits. Bound by arithmetic: hashes and logarithms.
     """
@@ -62,7 +62,7 @@ def sample_gates(
     key_row = tl.where(inside, (j // width) * depth + layer, 0)
     x = perturbed(x, keys, key_row, j % width, NOISE)
     best = tl.min(tl.where(x == tl.max(x, 1)[:, None], gate, GATES), 1)
-    # Logits that are NaN equal nothing; any gate will do for them, as long as it is one.
+    # NaN logits equal nothing; the result must still be a gate, whichever it is.
     tl.store(state + i, (best & 15).to(tl.uint8), mask=inside)
 
 
@@ -70,9 +70,9 @@ def sample_gates(
 def evaluate_gates(
     state, first, second, inputs, outputs, rows, first_input, tiles, WORDS: tl.constexpr, BLOCK: tl.constexpr
 ):
-    """outputs (rows, words) of a layer: a few bitwise operations a word. Bound by reading two random rows a neuron.
+    """Fills outputs (rows, words) of a layer by bitwise operations. Bound by reading two random rows per neuron.
 
-    first_input: what the numbers in first and second begin at.
+    first_input: the smallest index that first and second may hold.
     """
     j = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = j < rows
@@ -94,7 +94,7 @@ def evaluate_gates(
 
 @triton.jit
 def count_classes(outputs, sums, group, part, tiles, WORDS: tl.constexpr, BLOCK: tl.constexpr):
-    """sums (parts, classes, lanes) float32: how many of `part` neurons of a class are 1, exact below 2**24.
+    """Fills sums (parts, classes, lanes) float32: how many of `part` neurons of a class are 1, exact below 2**24.
 
     Bound by unpacking bits.
     """
@@ -115,9 +115,9 @@ def count_classes(outputs, sums, group, part, tiles, WORDS: tl.constexpr, BLOCK:
 
 
 @triton.jit
-def gate_derivatives(k, slot):
-    """Derivative of gates k in their input `slot`, where the other input is 0 and where it is 1: -1, 0 or 1."""
+def gate_derivatives(k, operand):
+    """Derivatives of gates k in operand 0 or 1, where the other operand is 0 and where it is 1: -1, 0 or 1."""
     at_00, at_01, at_10, at_11 = (k >> 3) & 1, (k >> 2) & 1, (k >> 1) & 1, k & 1
-    if_clear = tl.where(slot == 0, at_10, at_01) - at_00
-    if_set = at_11 - tl.where(slot == 0, at_01, at_10)
+    if_clear = tl.where(operand == 0, at_10, at_01) - at_00
+    if_set = at_11 - tl.where(operand == 0, at_01, at_10)
     return if_clear, if_set

@@ -15,9 +15,9 @@ from lgn.kernels.gpu.memory import (
     evaluation_lanes,
     padded_lanes,
     pass_shapes,
-    readers,
     replica_wiring,
     step_shapes,
+    transposed_wiring,
 )
 from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
@@ -39,9 +39,9 @@ class TritonPasses:
             parameters.data = parameters.data.to(self.device)
         first, second, bits, begins = replica_wiring([self.frozen.wiring])
         self.used, self.count = len(bits), 0
-        read = [self._here(*readers(*layer)) for layer in zip(first[1:], second[1:], strict=True)]
+        read = [self._here(*transposed_wiring(*layer)) for layer in zip(first[1:], second[1:], strict=True)]
         placed = self._here(first, second, bits % self.pixels, thresholds.reshape(-1)[bits])
-        names = ("first", "second", "places", "levels", "pointers", "edges", "others")
+        names = ("first", "second", "places", "levels", "pointers", "entries", "other_inputs")
         memory = dict(zip(names, (*placed, *zip(*read, strict=True)), strict=False))
         self.launcher = Launcher(
             SimpleNamespace(**memory, logits=None), begins, network.estimator, network.depth, network.width,

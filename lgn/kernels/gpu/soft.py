@@ -1,7 +1,7 @@
 """The parts of a step without straight-through: four coefficients a neuron and float activations, [neuron][batch].
 
 Shapes: logits (depth, rows, 16) and coefficients (depth, rows, 4) float32; first, second (rows,) int32; activations
-(neurons, lanes) float32, lanes being `tiles` of WORDS words of 32; but the network's inputs are packed bits here too.
+(neurons, lanes) float32; lanes form `tiles` of WORDS words of 32. The network's inputs are packed bits here too.
 """
 
 import triton
@@ -13,12 +13,12 @@ from lgn.kernels.gpu.packed import LANES
 
 @triton.jit
 def load_rows(activations, row, inside, tile, tiles, WORDS: tl.constexpr):
-    """(BLOCK, WORDS, 32) one tile of some rows: of float32 activations, or whether the bit is set in packed ones."""
+    """One tile (BLOCK, WORDS, 32) of some rows: float32 activations, or booleans from packed bits."""
     word = tile * WORDS + tl.arange(0, WORDS)
     if activations.dtype.element_ty == tl.int32:
         start = row.to(tl.int64) * (tiles * WORDS)
         x = tl.load(activations + start[:, None] + word[None, :], mask=inside[:, None], other=0)
-        # A word is loaded once and spread over its lanes, not once a lane.
+        # Each word is loaded once and spread over its lanes.
         values = ((x[:, :, None] >> tl.arange(0, LANES)[None, None, :]) & 1) != 0
     else:
         lane = word[:, None] * LANES + tl.arange(0, LANES)[None, :]
@@ -47,7 +47,7 @@ def mix_coefficients(
     NOISE: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
-    """state (depth, rows, 4): c0..c3 of every neuron's mixture of gates, for all layers; as sample_gates otherwise.
+    """Fills state (depth, rows, 4) for all layers: c0..c3 of every neuron's mixture. Arguments as in sample_gates.
 
     Bound by arithmetic: hashes, logarithms and exponentials.
     """
@@ -72,7 +72,7 @@ def mix_coefficients(
 def evaluate_mixtures(
     state, first, second, inputs, outputs, rows, first_input, tiles, WORDS: tl.constexpr, BLOCK: tl.constexpr
 ):
-    """outputs (rows, lanes) of a layer. Bound by memory: two random rows read, one written. See evaluate_gates."""
+    """Fills outputs (rows, lanes) of a layer; see evaluate_gates. Bound by two random rows read and one written."""
     j = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = j < rows
     row_a = tl.load(first + j, mask=inside, other=first_input) - first_input
@@ -91,7 +91,7 @@ def evaluate_mixtures(
 
 @triton.jit
 def sum_classes(outputs, sums, group, part, tiles, WORDS: tl.constexpr, BLOCK: tl.constexpr):
-    """sums (parts, classes, lanes) float32: the sum of `part` neurons of a class. Bound by reading them, in order."""
+    """Fills sums (parts, classes, lanes) float32: sums of `part` neurons of a class. Bound by reading them in order."""
     class_row, part_row, tile = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     total = tl.zeros((BLOCK, WORDS, LANES), tl.float32)
     end = tl.minimum(part_row * part + part, group)
