@@ -27,10 +27,10 @@ def train_seeds(
     """Trains runs that differ only in their seeds, each into its directory; returns the contents of their run.json.
 
     With the triton backend's fused step the seeds are batched: each step is one launch for all, and every record's
-    clock counts the whole launch. Otherwise they train one after another. Results and `keep` are as in train(). A run with a record of
-    the same training is skipped, so that an interrupted call continues; again: train all, and replace records. If a
-    run fails, the others still finish; then its error is raised. Before training, raises LgnError if a record has
-    other settings, another version or another execution, or lacks the checkpoint that is to be kept.
+    clock counts the whole launch. Otherwise they train one after another. Results and `keep` are as in train(). A run
+    with a record of the same training is skipped, so that an interrupted call continues; again: train all, and replace
+    records. If a run fails, the others still finish; then its error is raised. Before training, raises LgnError if a
+    record has other settings, another version or another execution, or lacks the checkpoint that is to be kept.
     """
     if len({run.model_copy(update={"seed": 0}).hash for run in runs.values()}) > 1:
         raise LgnError("seed: runs that train together differ in more than their seeds; allowed: one setting")
