@@ -16,6 +16,7 @@ from analysis.claims import make_claims
 from analysis.collect import collect
 from analysis.figures import available_figures, chosen_figures, write_figure
 from analysis.gallery import galleries
+from analysis.leaderboard.page import make_page
 from analysis.published import write_published
 from analysis.tables import write_tables
 from analysis.tidy import PROBE, TABLES, Tables, read_tables
@@ -98,9 +99,9 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
 
     A preset is a folder with tidy tables, or with records in runs/, which are collected first. Those that have a folder
     below `figures` are drawn, and of their figures those that are there; all that there can be where none is.
-    config: a folder of presets, of which the one of a folder's name says what its tables compare and, where it states
-    figures, which are drawn. Published rows stand once, in <figures>. Nothing is trained, and nothing below
-    `reference` changes. Raises LgnError where there is no such folder.
+    config: a folder of presets. The one of a folder's name says what its tables compare and, where it states figures,
+    which are drawn; a leaderboard's final runs have their page in place of tables. Published rows stand once, in
+    <figures>. Nothing is trained, and nothing below `reference` changes. Raises LgnError where there is no such folder.
     """
     if not reference.is_dir():
         raise LgnError(f"{reference}: is no folder; allowed: one with a folder a kept preset")
@@ -116,7 +117,9 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
         stated = {output: _preset(config, output.name) for output in presets}
         tasks = [pool.submit(write_published, list(presets.values()), figures)]
         tasks += [
-            pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
+            pool.submit(_write_page, config, stated[output], reference, results, output)
+            if stated[output] and stated[output].trials
+            else pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
             for output, results in presets.items()
         ]
         for output, results in presets.items():
@@ -168,6 +171,12 @@ def _preset(config: Path | None, name: str) -> Preset | None:
 def _write_tables(results: Path, output: Path, compare: list[Pair]) -> list[Path]:
     tables = _tables(results)
     return write_tables(tables, make_claims(tables), output, compare)
+
+
+def _write_page(config: Path, preset: Preset, reference: Path, results: Path, output: Path) -> list[Path]:
+    """A leaderboard has a page in place of the claims' tables."""
+    trials = read_preset(config / Path(preset.trials).name)
+    return make_page(trials, reference / trials.preset, results, output)
 
 
 def _write_figure(name: str, results: Path, output: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """From trials to the page: equal tuning, the preset of final runs, scores over seeds, one HTML file."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,12 +9,13 @@ import subprocess
 import numpy as np
 import pytest
 import yaml
+from conftest import ROOT
 from training_process import SETTINGS
 
 from analysis.cli import main
 from analysis.collect import collect
 from analysis.leaderboard.entrant import differences
-from analysis.leaderboard.page import reported
+from analysis.leaderboard.page import make_page, reported
 from analysis.leaderboard.scores import score_table
 from analysis.leaderboard.trials import choices, final_preset
 from analysis.tidy import read_tables
@@ -21,7 +23,7 @@ from lgn.errors import LgnError
 from lgn.files import sha256
 from lgn.run import Execution, parse_run
 from lgn.train import train
-from study.preset import expand, parse_preset
+from study.preset import expand, parse_preset, read_preset
 
 NETS = [{"depth": 1, "width": 20}, {"depth": 2, "width": 20}]
 TRIALS = [{"learning_rate": 0.01, "epsilon": 1e-8}, {"learning_rate": 0.2, "epsilon": 1e-16}]
@@ -271,6 +273,28 @@ def test_other_weights_are_refused(division, contributed, capsys):
     assert (
         status == 2 and "weights.safetensors: is not the file that run.json was written with" in printed.out
     )
+
+
+def test_the_final_preset_is_what_the_kept_trials_choose():
+    trials = read_preset(ROOT / "config/leaderboard_trials.yaml")
+    chosen, _ = choices(trials, read_tables(ROOT / "results/reference/leaderboard_trials").runs)
+    text = final_preset(trials, chosen, "leaderboard", "config/leaderboard_trials.yaml")
+    assert (ROOT / "config/leaderboard.yaml").read_text() == text
+
+
+def test_the_kept_page_is_that_of_the_kept_records(tmp_path):
+    kept, reference = ROOT / "paper_figures/reference/leaderboard", ROOT / "results/reference"
+    trials = read_preset(ROOT / "config/leaderboard_trials.yaml")
+    output = tmp_path / "paper_figures/reference/leaderboard"
+    for path in make_page(trials, reference / "leaderboard_trials", reference / "leaderboard", output):
+        made, stored = path.read_text(), (kept / path.name).read_text()
+        link = os.path.relpath(reference / "leaderboard/runs.csv.xz", output)
+        assert (
+            made.replace(link, "../../../results/reference/leaderboard/runs.csv.xz").replace(
+                link.lstrip("./"), "results/reference/leaderboard/runs.csv.xz"
+            )
+            == stored
+        )
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

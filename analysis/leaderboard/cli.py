@@ -85,18 +85,10 @@ def _choose(options: argparse.Namespace) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
-    import os
+    from analysis.leaderboard.page import make_page
+    from study.preset import read_preset
 
-    from analysis.leaderboard.page import write_page
-    from analysis.leaderboard.scores import over_nets, score_table
-
-    _, chosen, missing = _chosen(options.trials, options.tried)
-    finals = read_tables(options.results)
-    scores = score_table(chosen, finals)
-    records = os.path.relpath(finals.path("runs"), options.output)
-    for path in write_page(
-        scores, over_nets(scores, finals), missing, options.output, Path(records).as_posix()
-    ):
+    for path in make_page(read_preset(options.trials), options.tried, options.results, options.output):
         print(path)
 
 

@@ -2,14 +2,18 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.leaderboard.scores import TUNED, VERSION
+from analysis.leaderboard.scores import TUNED, VERSION, over_nets, score_table
+from analysis.leaderboard.trials import choices
+from analysis.tidy import read_tables
 from lgn.files import make_folder, require_ours, write_json
+from study.preset import Preset
 
 _BEGINS = {
     "leaderboard.html": "<!doctype html>\n<html",
@@ -71,13 +75,25 @@ def about(scores: pd.DataFrame, missing: Sequence[str]) -> list[str]:
         f"Protocol version {VERSION} (docs/leaderboard.md). Every method had {one['trials']} trials on each of {nets} "
         f"nets, chosen on validation images, then {seeds} fresh seeds. Tuned: at its best trial. Default: at its "
         "first, with learning rate 0.01, temperature 1 and Adam's epsilon 1e-8.",
-        "Methods share a rank where the paired 95% interval of their difference holds 0. Behind the best: seed by "
-        "seed, to the tuned method with the highest mean. Not reached: fewer than half of the seeds reached the "
-        f"target, {100 * one['target']:g}%, within {one['iterations']:,} iterations. Gates left: after synthesis.",
+        "A method's rank is one more than the number of methods whose paired 95% interval over it lies above 0. Behind "
+        "the best: seed by seed, to the tuned method with the highest mean. Gates left: after synthesis. Not reached: "
+        f"fewer than half of the seeds reached {100 * one['target']:g}% within {one['iterations']:,} iterations.",
         "Milliseconds are of the fastest seed on one thread. Other work ran beside it, so compare iterations first.",
         "Papers count gates and tune in unlike ways. A reported row stands beside those measured here, not below.",
         *missing,
     ]
+
+
+def make_page(trials: Preset, tried: Path, results: Path, folder: Path) -> list[Path]:
+    """The page of final runs, tidy tables in `results`, that were chosen by trials, tidy tables in `tried`.
+
+    Raises LgnError as choices and write_page.
+    """
+    chosen, missing = choices(trials, read_tables(tried).runs)
+    finals = read_tables(results)
+    scores = score_table(chosen, finals)
+    records = Path(os.path.relpath(finals.path("runs"), folder)).as_posix()
+    return write_page(scores, over_nets(scores, finals), missing, folder, records)
 
 
 def write_page(

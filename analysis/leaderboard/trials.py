@@ -93,6 +93,7 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
         f"preset: {name}",
         f"base: {_flow(trials.base)}",
         *([f"trials: {file}"] if file else []),
+        "figures: []  # The page says it.",
         f"seeds: {list(FINAL_SEEDS)}",
         "sweeps:",
     ]
