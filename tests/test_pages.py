@@ -1,6 +1,7 @@
 """Every command line and Python example of a page runs: in little where it would take long, dry where it installs."""
 
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -74,6 +75,15 @@ def test_what_a_page_shows_runs(page, tmp_path, monkeypatch):
         else:
             for words in commands(text):
                 run(words)
+
+
+def test_the_notebook_runs(monkeypatch):
+    monkeypatch.chdir(ROOT / "docs")
+    names = {}
+    for cell in json.loads((ROOT / "docs/kept_results.ipynb").read_text())["cells"]:
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), "kept_results.ipynb", "exec"), names)
+    assert len(names["tables"].runs) == 90
 
 
 def run(words):
