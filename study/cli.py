@@ -131,19 +131,25 @@ def _continue(source: Path, runs: dict, execution) -> None:
 
 
 def _bar(run):
-    from lgn.methods import method_label
     from study.terminal import ProgressBar
 
-    scale = f"{run.dataset} {run.depth} x {run.width} tau {run.temperature:g} seed {run.seed}"
-    return ProgressBar(f"{method_label(run.method)} {scale}", run.iterations)
+    return ProgressBar(_heading(run.method, run.model_dump()), run.iterations)
+
+
+def _heading(method: str, settings: dict) -> str:
+    """What lines about a run begin with: DLGN digits 6 x 500 tau 1 seed 0."""
+    from lgn.methods import method_label
+
+    net = "{dataset} {depth} x {width} tau {temperature:g} seed {seed}".format(**settings)
+    return f"{method_label(method)} {net}"
 
 
 def _print_result(record: dict, remark: str = "") -> None:
     final = record["final"]
     print(
-        f"{record['run_id']}: {record['status']} after {final['iteration']} iterations and "
-        f"{final['training_seconds']:.1f} s of training, "
-        f"discrete test accuracy {final['test_accuracy_discrete']:.4f}{remark}",
+        f"{_heading(record['method'], record['settings'])}: {record['status']} after {final['iteration']} iterations "
+        f"and {final['training_seconds']:.1f} s of training, "
+        f"discrete test accuracy {100 * final['test_accuracy_discrete']:.1f}%{remark}",
         flush=True,
     )
 

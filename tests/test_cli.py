@@ -57,7 +57,7 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path,
     option = "--report" if command.startswith("fetch") else "--output"
     for path, words in (
         (tmp_path, "is not a file"),
-        (tmp_path / "a.yaml", "is a file that this command did not write"),
+        (tmp_path / "a.yaml", "was not written by this command"),
     ):
         (tmp_path / "a.yaml").write_text("preset: mine")
         assert main([*command.split(), option, str(path)]) == 2
