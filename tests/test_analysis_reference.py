@@ -122,7 +122,7 @@ def test_a_file_of_another_kind_is_not_replaced(results, tmp_path, capsys, comma
         options = ["--results", results if command == "tables" else folder, *options]
     write_claims(make_claims(read_tables(results)), results / "claims.json")
     assert main([command, *map(str, options)]) == 2
-    assert f"{folder / name}: is a file that this command did not write" in capsys.readouterr().err
+    assert f"{folder / name}: was not written by this command" in capsys.readouterr().err
     assert (folder / name).read_text() == "# My own\n"
 
 
