@@ -131,8 +131,8 @@ def test_trainings_declare_time_memory_and_gpu_and_more_of_it_at_each_attempt(tm
     preset = SMALL | {"execution": {"device": "cuda"}}
     seen = []
     for attempt in ("1", "2"):
-        arguments = ("--snakefile", str(silent), "--cores", "1", "--dry-run", "--attempt", attempt, "runs")
-        planned = snakemake(tmp_path, preset, *arguments)
+        arguments = ("--snakefile", str(silent), "--cores", "1", "--dry-run", "--attempt", attempt)
+        planned = snakemake(tmp_path, preset, *arguments, "--quiet", "host", "--", "runs")
         assert planned.returncode == 0, planned.stdout
         lines = [
             line for line in planned.stdout.splitlines() if "resources:" in line and "device=cuda" in line
@@ -213,7 +213,7 @@ def test_the_analysis_of_a_preset_is_one_job():
     grouped = re.findall(
         r'^rule (\w+):\n(?:(?!^rule ).*\n)*?    group:\n        "analysis"', rules, re.MULTILINE
     )
-    assert set(grouped) == {"figures", "design", "collect", "probe_table", "claims", "tables"}
+    assert set(grouped) == {"figures", "design", "collect", "probe_table", "claims", "tables", "circuits"}
 
 
 @pytest.fixture(scope="module")

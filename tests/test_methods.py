@@ -214,9 +214,9 @@ def test_what_kernels_do_not_compute_is_left_to_torch(capsys):
     assert engine_of(run, "auto").name == "torch"
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(
-        LgnError, match="^parametrization: light with backend triton; allowed there: softmax$"
+        LgnError, match="^parametrization: walsh without straight_through with backend triton"
     ):
-        lgn.kernels.resolve("triton", "cpu", run_of("light").estimator)
+        lgn.kernels.resolve("triton", "cpu", run.estimator)
 
 
 LAPLACE = """
