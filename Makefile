@@ -58,6 +58,7 @@ leaderboard: $(READY)
 # One method on the smallest net, compared with the results kept of the others.
 FIELD := --field-trials $(TRIALS) --field-tried results/reference/leaderboard_trials --field results/reference/leaderboard
 entrant: $(READY)
+	@test -n "$(METHOD)" || { echo "make: METHOD: is missing; allowed: make entrant METHOD=name, a method of lgn/methods" >&2; exit 2; }
 	$(BIN)/python -m analysis entrant $(METHOD) --trials $(TRIALS) --output results/$(METHOD)_trials.yaml
 	$(SNAKEMAKE) collect --configfile results/$(METHOD)_trials.yaml
 	$(BIN)/python -m analysis choose --trials results/$(METHOD)_trials.yaml --tried results/$(METHOD)_trials --name $(METHOD) --output results/$(METHOD).yaml

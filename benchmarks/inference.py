@@ -14,7 +14,7 @@ from benchmarks.cases import Case, build_network, levels
 from benchmarks.implementations.torchlogix import build_model, import_torchlogix
 from benchmarks.measure import Step, interleave, warm_up
 from lgn.data.encoding import encode
-from lgn.inference import IMAGES, DiscreteNetwork
+from lgn.kernels.discrete import IMAGES, DiscreteNetwork
 from lgn.network import LogicNetwork
 
 COLUMNS = [

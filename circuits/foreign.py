@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lgn import RECORD_VERSION, TRAINING_SEMANTICS, metrics
+from lgn import metrics
 from lgn.arrays import stacked_wiring
 from lgn.errors import LgnError
 from lgn.evaluate import accuracy_columns, entropies_and_gates, evaluation_splits
 from lgn.files import make_folder, sha256
 from lgn.gates import GATES
-from lgn.machine import describe
 from lgn.methods import spell_out_method
 from lgn.network import LogicNetwork
 from lgn.prepare import build_network, engine_of, read_data
 from lgn.records import write_record
 from lgn.run import Execution, parse_run
+from lgn.train import described
 
 _LAYER = re.compile(r"(?P<layer>.*?)(?P<kind>weights?|(connections\.)?indices)")
 """difflogic: weights, and indices stored beside them; torchlogix: weight, connections.indices."""
@@ -57,16 +57,7 @@ def import_record(path: Path, settings: dict, directory: Path, data_dir: Path) -
     engine = engine_of(run, network, thresholds, execution)
     columns = accuracy_columns(engine, run.estimator, splits)
     entropies, gates = entropies_and_gates(network)
-    record = {
-        "run_id": run.run_id,
-        "method": run.method,
-        "record_version": RECORD_VERSION,
-        "training_semantics": TRAINING_SEMANTICS,
-        "settings": run.model_dump(),
-        "environment": describe(engine.name, engine.device, execution.threads, engine.together),
-        "data_sha256": dataset.sha256,
-        "inputs": thresholds.size,
-        "unused_threshold": metrics.unused_threshold(),
+    record = described(run, dataset, thresholds.size, engine, execution) | {
         "status": "imported",
         "imported": {"file": path.name, "sha256": sha256(path.read_bytes())},
         "final": {"iteration": 0} | columns,

@@ -23,13 +23,11 @@ HISTORY_VERSION = 2
 RECORD_VERSION = 2
 """Increased when files or columns of a record change meaning. The analysis refuses to mix versions."""
 
-_HOMES = dict(
-    load="inference", DiscreteNetwork="inference", LogicNetwork="network", accelerate="kernels.module"
-)
+_AT = dict(load="inference", DiscreteNetwork="inference", LogicNetwork="network", accelerate="kernels.module")
 
 
 def __getattr__(name: str):
-    """Imports a name in _HOMES on first use, as in `from lgn import load`: importing torch takes seconds."""
-    if name not in _HOMES:
+    """Imports a name in _AT on first use, as in `from lgn import load`: importing torch takes seconds."""
+    if name not in _AT:
         raise AttributeError(f"module 'lgn' has no attribute {name!r}")
-    return getattr(import_module(f"lgn.{_HOMES[name]}"), name)
+    return getattr(import_module(f"lgn.{_AT[name]}"), name)

@@ -3,10 +3,8 @@
 from pathlib import Path
 
 from lgn.data import default_data_dir
-from lgn.kernels.discrete import IMAGES, DiscreteNetwork
+from lgn.kernels.discrete import DiscreteNetwork
 from lgn.restore import restore
-
-__all__ = ["IMAGES", "DiscreteNetwork", "load"]
 
 
 def load(record: str | Path, data_dir: str | Path | None = None) -> DiscreteNetwork:

@@ -196,6 +196,21 @@ def _has_diverged(row: dict[str, float], network: LogicNetwork) -> bool:
     return overflow or not (math.isfinite(row["loss"]) and finite)
 
 
+def described(run: Run, dataset: Dataset, inputs: int, engine: Engine, execution: Execution) -> dict:
+    """What run.json says of every record: the run, the versions, the machine and the data."""
+    return {
+        "run_id": run.run_id,
+        "method": run.method,
+        "record_version": RECORD_VERSION,
+        "training_semantics": TRAINING_SEMANTICS,
+        "settings": run.model_dump(),
+        "environment": describe(engine.name, engine.device, execution.threads, engine.together),
+        "data_sha256": dataset.sha256,
+        "inputs": inputs,
+        "unused_threshold": metrics.unused_threshold(),
+    }
+
+
 def _write(
     state: State,
     run: Run,
@@ -206,19 +221,8 @@ def _write(
     initial_entropies: np.ndarray,
 ) -> None:
     engine = state.engine
-    record = {
-        "run_id": run.run_id,
-        "method": run.method,
-        "record_version": RECORD_VERSION,
-        "training_semantics": TRAINING_SEMANTICS,
-        "settings": run.model_dump(),
-        "environment": describe(engine.name, engine.device, execution.threads, engine.together),
-        "data_sha256": dataset.sha256,
-        "inputs": encoder.size,
-        "unused_threshold": metrics.unused_threshold(),
-        "status": status,
-        "final": state.history[-1],
-    }
+    record = described(run, dataset, encoder.size, engine, execution)
+    record |= {"status": status, "final": state.history[-1]}
     if state.continued_from:
         record["continued_from"] = state.continued_from
     entropies, gates = entropies_and_gates(engine.network)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
@@ -14,9 +15,10 @@ from training_process import SETTINGS
 
 from analysis.cli import main
 from analysis.collect import collect
+from analysis.leaderboard import scores
 from analysis.leaderboard.entrant import differences
 from analysis.leaderboard.page import make_page, reported
-from analysis.leaderboard.scores import score_table
+from analysis.leaderboard.scores import paired, score_table
 from analysis.leaderboard.trials import choices, final_preset
 from analysis.tidy import read_tables
 from lgn.errors import LgnError
@@ -92,7 +94,7 @@ def test_final_runs_are_the_best_and_the_first_trial_on_fresh_seeds(division):
 
 def test_scores_are_those_of_the_final_records(division, content):
     history = read_tables(division / "final").history.groupby("run_id", observed=True)
-    rows = [row for row in content["rows"] if row["source"] == "tuned"]
+    rows = [row for row in content["rows"] if row["kind"] == "tuned"]
     assert len(rows) == 4
     for row in rows:
         accuracies = [history.get_group(name)["test_accuracy_discrete"].iloc[-1] for name in row["run_ids"]]
@@ -113,7 +115,7 @@ def test_the_command_beside_a_row_trains_one_of_its_runs(content):
     from study.cli import parse_runs
 
     for row in content["rows"]:
-        if row["source"] != "reported":
+        if row["kind"] != "reported":
             arguments = row["command"].removeprefix("lgn train ").split(" --output")[0].split(" ")
             (run,) = parse_runs(parse_settings(arguments), "run").values()
             assert run.run_id in row["run_ids"]
@@ -125,6 +127,20 @@ def test_a_net_without_all_its_trials_is_left_out_in_words(division):
     chosen, missing = choices(parse_preset(trials_config()), some)
     assert {choice.net[1] for choice in chosen} == {1}
     assert missing == ["digits 2 x 20: left out, since 2 of 4 trials have no record"]
+
+
+def test_a_difference_is_of_the_seeds_that_both_have():
+    one, other = pd.Series([0.9, 0.5, 0.7], [0, 1, 2]), pd.Series([0.4, 0.6, 0.1], [1, 2, 3])
+    mean, low, high = paired(one, other)
+    assert (mean, low, high) == pytest.approx((0.1, 0.1, 0.1))
+    assert np.isnan(paired(one[:1], other)).all()
+
+
+def test_without_a_target_nothing_is_said_of_reaching_it(division, monkeypatch):
+    monkeypatch.setattr(scores, "TARGETS", {})
+    chosen, _ = choices(parse_preset(trials_config()), read_tables(division / "tried").runs)
+    found = score_table(chosen, read_tables(division / "final"))
+    assert found[["target", "reached", "iterations_to_target", "seconds_to_target"]].isna().all(axis=None)
 
 
 def test_nets_without_final_runs_have_no_rows(division):
@@ -190,7 +206,7 @@ def test_differences_to_the_field_are_paired_by_seed(division, content, capsys):
     found = differences(own, tables, score_table(chosen, tables), tables).set_index("method")
     assert (found.loc["light"][["difference", "low", "high"]] == 0).all()
     accuracy = {
-        r["method"]: r["accuracy"] for r in content["rows"] if r["source"] == "tuned" and r["depth"] == 1
+        r["method"]: r["accuracy"] for r in content["rows"] if r["kind"] == "tuned" and r["depth"] == 1
     }
     assert found.loc["hard_st"]["difference"] == pytest.approx(
         accuracy["light"] - accuracy["hard_st"], abs=2e-6
@@ -266,6 +282,16 @@ def test_scores_that_the_weights_do_not_give_are_refused(division, contributed, 
     assert status == 2 and "test_accuracy_discrete: 0.99 is recorded, its weights give" in printed.out
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "gates.npz", "history.csv"])
+def test_a_missing_file_or_digest_is_a_fault_of_its_record(division, contributed, capsys, name):
+    edit(contributed / "run.json", lambda record: record["files"].pop(name))
+    status, printed = validated(division, contributed, capsys)
+    assert status == 2 and name in printed.out and "1 of 1 records do not stand" in printed.err
+    (contributed / name).unlink()
+    status, printed = validated(division, contributed, capsys)
+    assert status == 2 and name in printed.out and "1 of 1 records do not stand" in printed.err
+
+
 def test_other_weights_are_refused(division, contributed, capsys):
     others = [p for p in (division / "final/runs").iterdir() if p.name != contributed.name]
     shutil.copy(others[0] / "weights.safetensors", contributed)
@@ -322,14 +348,14 @@ def seen(page, address=""):
 @browser
 def test_a_browser_shows_sorts_and_filters_the_rows(division):
     page = division / "page/leaderboard.html"
-    text, rows = seen(page, "#depth=2&source=measured&dataset=digits&sort=method&order=ascending")
+    text, rows = seen(page, "#depth=2&kind=measured&dataset=digits&sort=method&order=ascending")
     assert "No final run has depth 12" in text
     assert [row[2] for row in rows] == sorted(row[2] for row in rows) and {row[5] for row in rows} == {
         "2 x 20"
     }
     assert {row[2] for row in rows} == {"hard_st", "light"}
-    _, reported_rows = seen(page, "#source=reported&dataset=cifar10&depth=12&sort=accuracy")
-    accuracies = [float(row[6].split()[0]) for row in reported_rows]
+    _, reported_rows = seen(page, "#kind=reported&dataset=cifar10&depth=12&sort=accuracy")
+    accuracies = [float(re.search(r"[\d.]+", row[6])[0]) for row in reported_rows]
     assert len(accuracies) > 3 and accuracies == sorted(accuracies, reverse=True)
 
 
@@ -344,7 +370,6 @@ def test_a_click_opens_what_a_row_rests_on(division, tmp_path, content):
     assert re.search('aria-sort="descending"><button data-key="gap"', text)
 
 
-@browser
 def test_the_page_asks_for_no_other_file(division):
     text = (division / "page/leaderboard.html").read_text()
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", text) and "import(" not in text

@@ -38,6 +38,11 @@ def test_uniforms_equal_a_scalar_implementation():
     assert u == [scalar_uniform(key, i) for i in range(800)]
 
 
+def test_uniforms_of_several_layers_follow_each_other():
+    keys = [layer_key(3, 5, layer) for layer in range(3)]
+    assert torch.equal(uniforms(keys, 30), torch.cat([uniforms(key, 10) for key in keys]))
+
+
 @pytest.mark.parametrize("name", NOISES)
 def test_every_noise_has_the_stated_distribution_and_gumbels_variance(name):
     u = uniforms(layer_key(11, 0, 0), 2**16)

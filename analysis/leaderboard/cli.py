@@ -1,10 +1,10 @@
 """The leaderboard's commands: python -m analysis choose | leaderboard | entrant | against | validate."""
 
 import argparse
-import json
-import re
 import sys
 from pathlib import Path
+
+import yaml
 
 from analysis.tidy import read_tables
 from lgn.files import given_path, require_ours
@@ -96,11 +96,10 @@ def _entrant(options: argparse.Namespace) -> None:
     from analysis.leaderboard.entrant import entrant_preset
     from study.preset import read_preset
 
-    require_ours(options.output, '{"preset"')
+    require_ours(options.output, "preset: ")
     preset = entrant_preset(read_preset(options.trials), options.method, options.depth)
     options.output.parent.mkdir(parents=True, exist_ok=True)
-    # JSON is YAML, but that 1e-08 would be text there.
-    options.output.write_text(re.sub(r"\b(\d+)e-", r"\1.0e-", json.dumps(preset)) + "\n", encoding="utf-8")
+    options.output.write_text(yaml.safe_dump(preset, sort_keys=False), encoding="utf-8")
 
 
 def _against(options: argparse.Namespace) -> None:

@@ -1,13 +1,10 @@
 """One method against the field: the preset of its trials on one net, and its differences to every method there."""
 
 import json
-import math
 
 import pandas as pd
 
-from analysis import comparisons
-from analysis.conditions import shared_seeds
-from analysis.leaderboard.scores import TUNED, final_runs, paired
+from analysis.leaderboard.scores import TUNED, accuracies, final_runs, paired
 from analysis.leaderboard.trials import Choice
 from analysis.tidy import Tables
 from lgn.errors import LgnError
@@ -56,17 +53,12 @@ def differences(choice: Choice, own: Tables, field: pd.DataFrame, finals: Tables
         raise LgnError(
             f"{dataset} {depth} x {width}: the field has no final runs there; allowed: a net with some"
         )
-    ran, rows = final_runs(choice.tuned, own.runs), []
+    ran, rows = accuracies(own, final_runs(choice.tuned, own.runs)), []
     for _, row in there.iterrows():
-        other = finals.runs[finals.runs["run_id"].isin(json.loads(row["run_ids"]))]
-        seeds = shared_seeds(ran, other)
-        one, two = (
-            comparisons.finals(tables.history, condition, "test_accuracy_discrete", seeds)
-            for tables, condition in ((own, ran), (finals, other))
-        )
-        mean, low, high = paired(one, two) if seeds else (math.nan,) * 3
-        rows.append({"method": row["method"], "accuracy": two.mean(), "difference": mean, "low": low, "high": high,
-                     "seeds": len(seeds)})  # fmt: skip
+        other = accuracies(finals, finals.runs[finals.runs["run_id"].isin(json.loads(row["run_ids"]))])
+        mean, low, high = paired(ran, other)
+        rows.append({"method": row["method"], "accuracy": row["accuracy"], "difference": mean, "low": low, "high": high,
+                     "seeds": len(ran.index.intersection(other.index))})  # fmt: skip
     return pd.DataFrame(rows).sort_values("accuracy", ascending=False)
 
 

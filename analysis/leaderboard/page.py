@@ -1,6 +1,5 @@
 """The leaderboard's page: rows measured here beside rows that papers report, in one HTML file that needs no other."""
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ import pandas as pd
 
 from analysis.leaderboard.scores import TUNED, VERSION, over_nets, score_table
 from analysis.leaderboard.trials import choices
+from analysis.published import PUBLISHED
 from analysis.tidy import read_tables
 from lgn.files import make_folder, require_ours, write_json
 from study.preset import Preset
@@ -25,22 +25,23 @@ DEPTH = 12
 
 
 def reported() -> list[dict[str, object]]:
-    """The rows of reported.csv: accuracy and spread as shares in 0..1, counts as whole numbers, None where unstated."""
-    text = (resources.files("analysis.leaderboard") / "reported.csv").read_text(encoding="utf-8")
-    rows = []
-    for row in csv.DictReader(text.splitlines()):
-        numbers = {name: int(row[name]) if row[name] else None for name in ("depth", "gates", "seeds")}
-        shares = {name: float(row[name]) / 100 if row[name] else None for name in ("accuracy", "spread")}
-        rest = {"source": "reported", "citation": row["source"], "net": row["net"] or None}
-        rows.append(row | numbers | shares | rest)
-    return rows
+    """A row a test accuracy that a paper reports (analysis.published); accuracy and spread as shares in 0..1."""
+    return [
+        {
+            "kind": "reported", "method": entry.method or entry.work, "dataset": entry.dataset, "net": entry.net,
+            "depth": entry.depth, "gates": entry.gates, "count_of": entry.count_of, "accuracy": entry.value,
+            "relation": entry.relation, "spread": entry.spread, "seeds": entry.paper_seeds, "citation": entry.citation,
+        }
+        for entry in PUBLISHED
+        if entry.quantity == "final_accuracy"
+    ]  # fmt: skip
 
 
 def measured(scores: pd.DataFrame) -> list[dict[str, object]]:
     """The rows of score_table as JSON has them: None for NaN, run_ids as a list."""
     rows = []
     for row in json.loads(scores.to_json(orient="records", double_precision=6)):
-        row |= {"source": row["kind"], "net": f"{row['depth']} x {row['width']:,}"}
+        row["net"] = f"{row['depth']} x {row['width']:,}"
         rows.append(row | {"run_ids": json.loads(row["run_ids"]), "count_of": "gates trained"})
     return rows
 
@@ -56,10 +57,10 @@ def answer(scores: pd.DataFrame) -> str:
     names = [f"{row.method} ({100 * row.accuracy:.1f}%)" for row in ties.itertuples()]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     one = first.iloc[0]
-    told = "stands alone at" if len(names) == 1 else "share"
+    verb = "has" if len(names) == 1 else "share"
     return (
         f"At depth {DEPTH} on {one['dataset']}, {one['gates']:,} gates, {one['iterations']:,} iterations and "
-        f"{one['seeds']} seeds: {listed} {told} the first rank. Last is {last['method']} "
+        f"{one['seeds']} seeds: {listed} {verb} the first rank. Last is {last['method']} "
         f"({100 * last['accuracy']:.1f}%)."
     )
 
@@ -68,20 +69,24 @@ def about(scores: pd.DataFrame, missing: Sequence[str]) -> list[str]:
     """Sentences on how the rows came about."""
     if not len(scores):
         return list(missing)
-    one = scores.iloc[0]
     nets = scores.groupby(["dataset", "depth", "width"], sort=False).ngroups
-    seeds = " to ".join(str(n) for n in sorted({scores["seeds"].min(), scores["seeds"].max()}))
+    targets = scores.dropna(subset=["target"]).drop_duplicates("dataset")
+    shown = ", ".join(f"{100 * row.target:g}% on {row.dataset}" for row in targets.itertuples())
     return [
-        f"Protocol version {VERSION} (docs/leaderboard.md). Every method had {one['trials']} trials on each of {nets} "
-        f"nets, chosen on validation images, then {seeds} fresh seeds. Tuned: at its best trial. Default: at its "
-        "first, with learning rate 0.01, temperature 1 and Adam's epsilon 1e-8.",
+        f"Protocol version {VERSION} (docs/leaderboard.md). Every method had {_values(scores['trials'])} trials on "
+        f"each of {nets} nets, chosen on validation images, then {_values(scores['seeds'])} fresh seeds. Tuned: at its "
+        "best trial. Default: at its first. A row's details state its setting.",
         "A method's rank is one more than the number of methods whose paired 95% interval over it lies above 0. Behind "
         "the best: seed by seed, to the tuned method with the highest mean. Gates left: after synthesis. Not reached: "
-        f"fewer than half of the seeds reached {100 * one['target']:g}% within {one['iterations']:,} iterations.",
-        "Milliseconds are of the fastest seed on one thread. Other work ran beside it, so compare iterations first.",
+        f"fewer than half of the seeds reached the target, {shown}, within {_values(scores['iterations'])} iterations.",
+        "Milliseconds are of the fastest seed, since other work on a machine only adds. Compare iterations first.",
         "Papers count gates and tune in unlike ways. A reported row stands beside those measured here, not below.",
         *missing,
     ]
+
+
+def _values(column: pd.Series) -> str:
+    return " or ".join(f"{value:,}" for value in sorted(column.unique()))
 
 
 def make_page(trials: Preset, tried: Path, results: Path, folder: Path) -> list[Path]:

@@ -50,22 +50,22 @@ def score_table(chosen: Sequence[Choice], finals: Tables) -> pd.DataFrame:
             for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
             if len(condition := final_runs(run, finals.runs))
         }
-        accuracies = {key: _accuracy(finals, condition) for key, condition in conditions.items()}
+        by_seed = {key: accuracies(finals, condition) for key, condition in conditions.items()}
         of_best = max(
-            (values for (_, kind), values in accuracies.items() if kind == TUNED),
+            (values for (_, kind), values in by_seed.items() if kind == TUNED),
             key=lambda values: values.mean(),
             default=None,
         )
         part = [
             _row(choice, kind, run, finals, conditions[choice.default.method, kind])
-            | _interval("deficit", *paired(of_best, accuracies[choice.default.method, kind]))
-            | {"rank": _rank(choice.default.method, accuracies) if kind == TUNED else math.nan}
+            | _interval("deficit", *paired(of_best, by_seed[choice.default.method, kind]))
+            | {"rank": _rank(choice.default.method, by_seed) if kind == TUNED else math.nan}
             for choice in there
             for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
             if of_best is not None and (choice.default.method, kind) in conditions
         ]
         rows += sorted(part, key=lambda row: (row["kind"] != TUNED, -row["accuracy"], row["method"]))
-    return pd.DataFrame(rows).astype({"rank": "Int64"}) if rows else pd.DataFrame(rows)
+    return pd.DataFrame(rows).astype({"rank": "Int64", "reached": "Int64"}) if rows else pd.DataFrame(rows)
 
 
 def final_runs(run: Run, runs: pd.DataFrame) -> pd.DataFrame:
@@ -74,10 +74,10 @@ def final_runs(run: Run, runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["run_id"].isin(wanted)].sort_values("seed")
 
 
-def paired(one: np.ndarray, other: np.ndarray) -> tuple[float, float, float]:
-    """Mean of one - other over the seeds both have, in order, and its 95% interval; NaN without two."""
-    both = min(len(one), len(other))
-    return tuple(float(x) for x in mean_interval(one[:both] - other[:both]))
+def paired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
+    """Mean of one - other, values by seed, over the seeds that both have, and its 95% interval; NaN without any."""
+    difference = (one - other).dropna()
+    return tuple(map(float, mean_interval(difference.to_numpy()))) if len(difference) else (math.nan,) * 3
 
 
 def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
@@ -89,12 +89,13 @@ def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
     tuned, rows = scores[scores["kind"] == TUNED], []
     for method, part in tuned.groupby("method", sort=True):
         values = [
-            _accuracy(finals, finals.runs[finals.runs["run_id"].isin(json.loads(ids))])
+            accuracies(finals, finals.runs[finals.runs["run_id"].isin(json.loads(ids))])
             for ids in part["run_ids"]
         ]
-        if len(part) < tuned.groupby(["dataset", "depth", "width"]).ngroups or len({*map(len, values)}) > 1:
+        # A row a seed that ran on every net.
+        table = pd.concat(values, axis=1).dropna().to_numpy()
+        if len(part) < tuned.groupby(["dataset", "depth", "width"]).ngroups or not len(table):
             continue
-        table = np.stack(values, axis=1)
         low, high = bootstrap(lambda seeds, table=table: _middle(table[seeds]), len(table))
         rows.append({"method": method, "nets": len(part), "seeds": len(table), "accuracy": _middle(table),
                      "accuracy_low": float(low), "accuracy_high": float(high)})  # fmt: skip
@@ -105,14 +106,16 @@ def _middle(values: np.ndarray) -> float:
     return float(scipy.stats.trim_mean(values.reshape(-1), 0.25))
 
 
-def _rank(method: str, accuracies: dict[tuple[str, str], np.ndarray]) -> int:
-    own = accuracies[method, TUNED]
-    others = [values for (name, kind), values in accuracies.items() if kind == TUNED and name != method]
+def _rank(method: str, by_seed: dict[tuple[str, str], pd.Series]) -> int:
+    own = by_seed[method, TUNED]
+    others = [values for (name, kind), values in by_seed.items() if kind == TUNED and name != method]
     return 1 + sum(paired(values, own)[1] > 0 for values in others)
 
 
-def _accuracy(finals: Tables, condition: pd.DataFrame) -> np.ndarray:
-    return comparisons.finals(finals.history, condition, "test_accuracy_discrete")
+def accuracies(tables: Tables, condition: pd.DataFrame) -> pd.Series:
+    """Discrete test accuracy at the end of each run of a condition, by seed."""
+    values = comparisons.finals(tables.history, condition, "test_accuracy_discrete")
+    return pd.Series(values, sorted(condition["seed"]))
 
 
 def _interval(name: str, mean: float, low: float, high: float) -> dict[str, float]:
@@ -129,7 +132,7 @@ def _row(choice: Choice, kind: str, run: Run, finals: Tables, condition: pd.Data
         "method": run.method, "kind": kind, "seeds": len(condition),
     }  # fmt: skip
     measured = {
-        "accuracy": _accuracy(finals, condition),
+        "accuracy": accuracies(finals, condition).to_numpy(),
         "gap": comparisons.end_gaps(history, condition),
         "unused_share": unused_shares(finals, condition),
         "gates_left_share": _gates_left(finals, condition),
@@ -139,7 +142,7 @@ def _row(choice: Choice, kind: str, run: Run, finals: Tables, condition: pd.Data
     trials = [v for v in choice.validation if not math.isnan(v)]
     return row | {
         "target": target,
-        "reached": int(times.reached.sum()),
+        "reached": math.nan if math.isnan(target) else int(times.reached.sum()),
         # The median run, censored where it is: empty is later than the run's end.
         "iterations_to_target": float(np.median(times.time)) if half_reached else math.nan,
         "seconds_to_target": float(np.median(times.time) * np.min(milliseconds) / 1e3)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+import yaml
 
 from lgn.errors import LgnError
 from lgn.run import Run
@@ -113,10 +114,5 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
 
 
 def _flow(mapping: Mapping[str, object]) -> str:
-    return f"{{{', '.join(f'{key}: {_yaml(value)}' for key, value in mapping.items())}}}"
-
-
-def _yaml(value: object) -> str:
-    text = json.dumps(value)
-    # YAML 1.1 reads 1e-08 as text.
-    return text.replace("e", ".0e") if isinstance(value, float) and "e" in text and "." not in text else text
+    """A mapping as one line of YAML."""
+    return yaml.safe_dump(dict(mapping), default_flow_style=True, sort_keys=False, width=math.inf).strip()

@@ -9,7 +9,6 @@ from analysis.leaderboard.trials import FINAL_SEEDS
 from analysis.records import read_record
 from lgn import TRAINING_SEMANTICS
 from lgn.errors import LgnError
-from lgn.files import sha256
 from lgn.restore import evaluate_record
 from lgn.run import Run, parse_run
 from study.preset import Preset, expand
@@ -35,9 +34,9 @@ class Checked:
 def validate(folder: Path, trials: Preset, data_dir: Path) -> Iterator[Checked]:
     """Every record below a folder, checked against the preset of a division's trials. Raises LgnError for none there.
 
-    Files must have the digests in run.json, settings be a net of the division, its version train as this one does, the
-    last row of the history be the final scores, and the weights give them. History before the end is taken as given:
-    `lgn verify` trains a record anew.
+    Files must have the digests in run.json (read_record and restore look), settings be a net of the division, its
+    version train as this one does, the last row of the history be the final scores, and the weights give them.
+    History before the end is taken as given: `lgn verify` trains a record anew.
     """
     directories = sorted({path.parent for path in folder.rglob("run.json")})
     if not directories:
@@ -68,9 +67,6 @@ def _checked(directory: Path, nets: list[dict], seeds: set[int], data_dir: Path)
         checked.faults.append(
             f"training_semantics: {record.run['training_semantics']}; allowed: {TRAINING_SEMANTICS}"
         )
-    for name, digest in record.run["files"].items():
-        if sha256((directory / name).read_bytes()) != digest:
-            checked.faults.append(f"{name}: is not the file that run.json was written with")
     final, last = record.run["final"], record.history.iloc[-1]
     for name, value in final.items():
         if name in last and not _same(value, last[name]):
