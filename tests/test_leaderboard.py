@@ -110,6 +110,21 @@ def test_scores_are_those_of_the_final_records(division, content):
             assert row["rank"] == (2 if row["deficit_low"] > 0 else 1)
 
 
+def test_with_free_choice_of_the_net_each_method_has_its_best_one(division, content):
+    """Over both nets of a method the trial with the best validation accuracy; compared with the others' best nets."""
+    runs = read_tables(division / "tried").runs
+    free = [row for row in content["rows"] if row["kind"] == "free"]
+    assert {row["method"] for row in free if row["gates"] == 40} == {"hard_st", "light"}
+    for row in (row for row in free if row["gates"] == 40):
+        its = runs[runs["method"] == row["method"]]
+        best = its.loc[its["final_validation_accuracy_discrete"].idxmax()]
+        assert (row["depth"], row["learning_rate"]) == (best["depth"], best["learning_rate"])
+        assert (row["trials"], row["count_of"]) == (4, "at most")
+        tuned = [r for r in content["rows"] if r["kind"] == "tuned" and r["run_ids"] == row["run_ids"]]
+        assert [r["accuracy"] for r in tuned] == [row["accuracy"]]
+    assert min(row["deficit"] for row in free) == 0 and min(row["rank"] for row in free) == 1
+
+
 def test_the_command_beside_a_row_trains_one_of_its_runs(content):
     from lgn.settings import parse_settings
     from study.cli import parse_runs
@@ -339,7 +354,7 @@ def seen(page, address=""):
     ]
     text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     body = re.search('<table id="scores">.*?<tbody>(.*?)</tbody>', text, re.S)[1]
-    rows = re.findall('<tr class="(?:tuned|default|reported)">(.*?)</tr>', body, re.S)
+    rows = re.findall('<tr class="(?:tuned|default|free|reported)">(.*?)</tr>', body, re.S)
     return text, [
         [re.sub("<.*?>", "", cell) for cell in re.findall("<td.*?>(.*?)</td>", row)] for row in rows
     ]
@@ -354,6 +369,8 @@ def test_a_browser_shows_sorts_and_filters_the_rows(division):
         "2 x 20"
     }
     assert {row[2] for row in rows} == {"hard_st", "light"}
+    _, free = seen(page, "#depth=1&kind=free&dataset=digits")
+    assert {(row[2], row[3]) for row in free} == {("hard_st", "best net"), ("light", "best net")}
     _, reported_rows = seen(page, "#kind=reported&dataset=cifar10&depth=12&sort=accuracy")
     accuracies = [float(re.search(r"[\d.]+", row[6])[0]) for row in reported_rows]
     assert len(accuracies) > 3 and accuracies == sorted(accuracies, reverse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.leaderboard.scores import TUNED, VERSION, over_nets, score_table
+from analysis.leaderboard.scores import FREE, TUNED, VERSION, over_nets, score_table
 from analysis.leaderboard.trials import choices
 from analysis.published import PUBLISHED
 from analysis.tidy import read_tables
@@ -42,27 +42,35 @@ def measured(scores: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     for row in json.loads(scores.to_json(orient="records", double_precision=6)):
         row["net"] = f"{row['depth']} x {row['width']:,}"
-        rows.append(row | {"run_ids": json.loads(row["run_ids"]), "count_of": "gates trained"})
+        count_of = "at most" if row["kind"] == FREE else "gates trained"
+        rows.append(row | {"run_ids": json.loads(row["run_ids"]), "count_of": count_of})
     return rows
 
 
 def answer(scores: pd.DataFrame) -> str:
-    """What should I use at depth 12? A sentence, of the data set and net that stand first."""
+    """What should I use at depth 12, and what at any depth? Sentences on the data set and net that stand first."""
     there = scores[(scores["kind"] == TUNED) & (scores["depth"] == DEPTH)] if len(scores) else scores
     if not len(there):
         return f"No final run has depth {DEPTH} yet."
-    there = there[there["dataset"] == there["dataset"].iloc[0]]
-    first = there.sort_values("accuracy", ascending=False)
-    ties, last = first[first["rank"] == 1], first.iloc[-1]
-    names = [f"{row.method} ({100 * row.accuracy:.1f}%)" for row in ties.itertuples()]
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    one = first.iloc[0]
-    verb = "has" if len(names) == 1 else "share"
-    return (
+    first = there[there["dataset"] == there["dataset"].iloc[0]].sort_values("accuracy", ascending=False)
+    one, last = first.iloc[0], first.iloc[-1]
+    said = (
         f"At depth {DEPTH} on {one['dataset']}, {one['gates']:,} gates, {one['iterations']:,} iterations and "
-        f"{one['seeds']} seeds: {listed} {verb} the first rank. Last is {last['method']} "
-        f"({100 * last['accuracy']:.1f}%)."
+        f"{one['seeds']} seeds: {_first_rank(first)}. Last is {last['method']} ({100 * last['accuracy']:.1f}%)."
     )
+    free = scores[(scores["kind"] == FREE) & (scores["dataset"] == one["dataset"])]
+    free = free[free["gates"] == one["gates"]].sort_values("accuracy", ascending=False)
+    return f"{said} At the depth that suits each: {_first_rank(free, depths=True)}." if len(free) else said
+
+
+def _first_rank(rows: pd.DataFrame, depths: bool = False) -> str:
+    """The methods of rank 1, best first, with their accuracies: "A (91.7%) and B (90.8%) share the first rank"."""
+    names = [
+        f"{row.method} ({f'depth {row.depth}, ' * depths}{100 * row.accuracy:.1f}%)"
+        for row in rows[rows["rank"] == 1].itertuples()
+    ]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{listed} {'has' if len(names) == 1 else 'share'} the first rank"
 
 
 def about(scores: pd.DataFrame, missing: Sequence[str]) -> list[str]:
@@ -75,7 +83,8 @@ def about(scores: pd.DataFrame, missing: Sequence[str]) -> list[str]:
     return [
         f"Protocol version {VERSION} (docs/leaderboard.md). Every method had {_values(scores['trials'])} trials on "
         f"each of {nets} nets, chosen on validation images, then {_values(scores['seeds'])} fresh seeds. Tuned: at its "
-        "best trial. Default: at its first. A row's details state its setting.",
+        "best trial. Default: at its first. Best net: at the best trial of all its nets of at most so many gates, "
+        "compared with the best nets of the others. A row's details state its setting.",
         "A method's rank is one more than the number of methods whose paired 95% interval over it lies above 0. Behind "
         "the best: seed by seed, to the tuned method with the highest mean. Gates left: after synthesis. Not reached: "
         f"fewer than half of the seeds reached the target, {shown}, within {_values(scores['iterations'])} iterations.",

@@ -22,7 +22,9 @@ TARGETS = {"digits": 0.85, "mnist": 0.93, "fashion_mnist": 0.82, "cifar10": 0.4}
 VERSION = 1
 """Of the protocol."""
 
-TUNED, DEFAULT = "tuned", "default"
+TUNED, DEFAULT, FREE = "tuned", "default", "free"
+"""Kinds of rows: a method's best trial on a net, its first, and the best of its nets."""
+
 _STATED = (
     "learning_rate",
     "temperature",
@@ -39,33 +41,51 @@ def score_table(chosen: Sequence[Choice], finals: Tables) -> pd.DataFrame:
 
     A method's rank on a net is one more than the number of methods whose accuracy is higher with a paired 95% interval
     above 0, both tuned: those that seeds do not tell apart share it. deficit: to the tuned method of the highest mean.
-    Nets whose final runs have no record are left out.
+    The free rows of a data set and a number of gates compare each method's best net of at most so many gates. Nets
+    whose final runs have no record are left out.
     """
-    rows, nets = [], list(dict.fromkeys(choice.net for choice in chosen))
-    for net in nets:
-        there = [choice for choice in chosen if choice.net == net]
-        conditions = {
-            (choice.default.method, kind): condition
-            for choice in there
-            for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
-            if len(condition := final_runs(run, finals.runs))
-        }
-        by_seed = {key: accuracies(finals, condition) for key, condition in conditions.items()}
-        of_best = max(
-            (values for (_, kind), values in by_seed.items() if kind == TUNED),
-            key=lambda values: values.mean(),
-            default=None,
+    ran = [choice for choice in chosen if len(final_runs(choice.tuned, finals.runs))]
+    rows = []
+    for net in dict.fromkeys(choice.net for choice in ran):
+        there = [choice for choice in ran if choice.net == net]
+        rows += _compared(
+            [(TUNED, c, c.tuned) for c in there] + [(DEFAULT, c, c.default) for c in there], finals
         )
-        part = [
-            _row(choice, kind, run, finals, conditions[choice.default.method, kind])
-            | _interval("deficit", *paired(of_best, by_seed[choice.default.method, kind]))
-            | {"rank": _rank(choice.default.method, by_seed) if kind == TUNED else math.nan}
-            for choice in there
-            for kind, run in ((TUNED, choice.tuned), (DEFAULT, choice.default))
-            if of_best is not None and (choice.default.method, kind) in conditions
+    for dataset, gates in dict.fromkeys((choice.net[0], choice.gates) for choice in ran):
+        there = [choice for choice in ran if choice.net[0] == dataset and choice.gates <= gates]
+        free = [
+            _best_net([c for c in there if c.default.method == m])
+            for m in {c.default.method: 0 for c in there}
         ]
-        rows += sorted(part, key=lambda row: (row["kind"] != TUNED, -row["accuracy"], row["method"]))
+        if len({choice.net for choice in there}) > 1:
+            rows += [row | {"gates": gates} for row in _compared([(FREE, c, c.tuned) for c in free], finals)]
     return pd.DataFrame(rows).astype({"rank": "Int64", "reached": "Int64"}) if rows else pd.DataFrame(rows)
+
+
+def _best_net(choices: Sequence[Choice]) -> Choice:
+    """Of one method's nets that with the best trial, with the trials of all of them; of several the first."""
+    best = max(choices, key=lambda choice: choice.best)
+    others = [choice for choice in choices if choice is not best]
+    return Choice(
+        best.trials + tuple(run for choice in others for run in choice.trials),
+        best.validation + tuple(accuracy for choice in others for accuracy in choice.validation),
+    )
+
+
+def _compared(entries: Sequence[tuple[str, Choice, Run]], finals: Tables) -> list[dict[str, object]]:
+    """A row an entry, (kind, choice, setting): scores, and rank and deficit among those that are not DEFAULT."""
+    entries = [entry for entry in entries if len(final_runs(entry[2], finals.runs))]
+    conditions = [final_runs(run, finals.runs) for _, _, run in entries]
+    by_seed = [accuracies(finals, condition) for condition in conditions]
+    rivals = [values for (kind, _, _), values in zip(entries, by_seed, strict=True) if kind != DEFAULT]
+    best = max(rivals, key=lambda values: values.mean(), default=None)
+    rows = [
+        _row(choice, kind, run, finals, condition)
+        | _interval("deficit", *paired(best, own))
+        | {"rank": math.nan if kind == DEFAULT else 1 + sum(paired(other, own)[1] > 0 for other in rivals)}
+        for (kind, choice, run), condition, own in zip(entries, conditions, by_seed, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (row["kind"] == DEFAULT, -row["accuracy"], row["method"]))
 
 
 def final_runs(run: Run, runs: pd.DataFrame) -> pd.DataFrame:
@@ -104,12 +124,6 @@ def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
 
 def _middle(values: np.ndarray) -> float:
     return float(scipy.stats.trim_mean(values.reshape(-1), 0.25))
-
-
-def _rank(method: str, by_seed: dict[tuple[str, str], pd.Series]) -> int:
-    own = by_seed[method, TUNED]
-    others = [values for (name, kind), values in by_seed.items() if kind == TUNED and name != method]
-    return 1 + sum(paired(values, own)[1] > 0 for values in others)
 
 
 def accuracies(tables: Tables, condition: pd.DataFrame) -> pd.Series:

@@ -32,15 +32,23 @@ class Choice:
         return self.trials[0]
 
     @property
+    def best(self) -> float:
+        """The highest validation accuracy of a trial; -1 if all diverged."""
+        return max(-1.0 if math.isnan(accuracy) else accuracy for accuracy in self.validation)
+
+    @property
     def tuned(self) -> Run:
         """The best on validation images; of several the first."""
-        shown = [-1.0 if math.isnan(accuracy) else accuracy for accuracy in self.validation]
-        return self.trials[shown.index(max(shown))]
+        return self.trials[self.validation.index(self.best)] if self.best >= 0 else self.default
 
     @property
     def net(self) -> tuple[str, int, int]:
         """(data set, depth, width)"""
         return self.default.dataset, self.default.depth, self.default.width
+
+    @property
+    def gates(self) -> int:
+        return self.default.depth * self.default.width
 
 
 def choices(trials: Preset, runs: pd.DataFrame) -> tuple[list[Choice], list[str]]:
@@ -99,13 +107,12 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
         "sweeps:",
     ]
     for choice in chosen:
-        best = max((v for v in choice.validation if not math.isnan(v)), default=math.nan)
         stated = {run.hash: run for run in (choice.tuned, choice.default)}
         for run in stated.values():
             keys = {"method": run.method} | {key: getattr(run, key) for key in varied}
             if run.options:
                 keys["options"] = json.loads(run.options)
-            what = [f"best of {len(choice.trials)}: {100 * best:.1f}% on validation images"] * (
+            what = [f"best of {len(choice.trials)}: {100 * choice.best:.1f}% on validation images"] * (
                 run == choice.tuned
             )
             what += ["default"] * (run == choice.default)
