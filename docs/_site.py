@@ -21,7 +21,7 @@ SHOWN = (
     "CITATION.cff",
     "LICENSE",
     ":!.github",
-    ":!docs/*.py",
+    ":!*.py",
 )
 """Patterns of `git ls-files`."""
 
@@ -30,13 +30,8 @@ _LINK = re.compile(r"(\]\()([^)\s#:]+)(?=[)#])")
 
 def on_files(files: Files, config) -> Files:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *SHOWN]
-    names = [
-        name
-        for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-            "\0"
-        )
-        if name and (ROOT / name).is_file()
-    ]
+    found = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name for name in found.split("\0") if (ROOT / name).is_file()]
     of_theme = [file for file in files if file.src_dir != config.docs_dir]
     ours = [File.generated(config, name, abs_src_path=str(ROOT / name)) for name in names]
     lists = [
