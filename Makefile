@@ -7,6 +7,7 @@ CORES ?= $(shell $(PYTHON) lgn/machine.py 2>/dev/null || echo 1)
 PYTHON ?= python3
 TORCH ?= auto
 VENV ?= .venv
+DOCS_VENV := .venv-docs
 
 READY := $(VENV)/.complete
 BIN := $(VENV)/bin
@@ -18,7 +19,7 @@ endif
 SNAKEMAKE := $(CACHES) $(BIN)/snakemake --cores $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce figures report leaderboard entrant validate benchmark test test-all lint format clean
+.PHONY: help reproduce figures report leaderboard entrant validate benchmark test test-all coverage lint format docs clean
 
 help:
 	@echo "make reproduce   train, analyse and draw a preset (PRESET=default; CORES=$(CORES))"
@@ -29,8 +30,10 @@ help:
 	@echo "make benchmark   speed against other implementations, into results/benchmarks (on an idle machine)"
 	@echo "make test        linters, then all tests"
 	@echo "make test-all    the long ones too: kills, fuzzing, a cluster where Slurm is installed"
-	@echo "make lint        linters alone;  make format  rewrites to the style they check"
-	@echo "make clean       removes $(VENV) and caches; records, figures and data stay"
+	@echo "make coverage    the tests once more, and the lines that none of them runs"
+	@echo "make lint        linters and the type checker alone;  make format  rewrites to the style they check"
+	@echo "make docs        these pages as a site, into site/"
+	@echo "make clean       removes $(VENV), $(DOCS_VENV), the site and caches; records, figures and data stay"
 	@echo "presets: $(basename $(notdir $(wildcard config/*.yaml)))"
 	@echo "variables: PRESET (one, or several in quotes), CORES, PYTHON=python3.12, TORCH=auto|cpu|default, VENV=.venv"
 
@@ -78,9 +81,14 @@ test: lint
 test-all: lint
 	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile -m "long or not long"
 
+# Slower than the tests alone: not for CI. TESTS: some of their files.
+coverage: $(READY)
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile --cov --cov-report=term --cov-report=html $(TESTS)
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/smoke.yaml
 
@@ -89,13 +97,23 @@ format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow
 
+docs: $(DOCS_VENV)/.complete
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 clean:
 	if [ -e $(VENV)/.made-by-make ]; then rm -rf $(VENV); fi
-	rm -rf build lgn_bench.egg-info .pytest_cache .ruff_cache .hypothesis
+	if [ -e $(DOCS_VENV)/.complete ]; then rm -rf $(DOCS_VENV); fi
+	rm -rf build site lgn_bench.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find lgn analysis benchmarks tests -name __pycache__ -prune -exec rm -rf {} +
 
 config/%.yaml:
 	@echo "make: PRESET=$*: no file $@; allowed: $(basename $(notdir $(wildcard config/*.yaml)))" >&2; exit 2
+
+$(DOCS_VENV)/.complete: requirements-docs.txt constraints.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --quiet --constraint constraints.txt --requirement $<
+	@touch $@
 
 # Written last, so that an interrupted installation is begun anew.
 $(READY): requirements.txt requirements-test.txt constraints.txt pyproject.toml workflow/envs/install.sh

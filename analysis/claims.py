@@ -152,15 +152,15 @@ class _Pair:
         paper = {"value": paper_values.GAP_REDUCTION_PERCENT, **paper_values.GAP}
         if not self.n:
             return self._claim("gap_reduction", paper, _nothing("DLGN and GLGN share no seed"))
-        values = [comparisons.end_gaps(self.history, runs, self.seeds) for runs in (self.dlgn, self.glgn)]
-        return self._reduction("gap_reduction", paper, *values, MIN_BASELINE_GAP, "gap")
+        dlgn, glgn = (comparisons.end_gaps(self.history, runs, self.seeds) for runs in (self.dlgn, self.glgn))
+        return self._reduction("gap_reduction", paper, dlgn, glgn, MIN_BASELINE_GAP, "gap")
 
     def unused(self) -> dict:
         paper = {"value": paper_values.UNUSED_REDUCTION_PERCENT, **paper_values.UNUSED_SHARE}
         if not self.n:
             return self._claim("unused_reduction", paper, _nothing("DLGN and GLGN share no seed"))
-        values = [unused_shares(self.tables, runs, self.seeds) for runs in (self.dlgn, self.glgn)]
-        return self._reduction("unused_reduction", paper, *values, MIN_BASELINE_UNUSED, "unused share")
+        dlgn, glgn = (unused_shares(self.tables, runs, self.seeds) for runs in (self.dlgn, self.glgn))
+        return self._reduction("unused_reduction", paper, dlgn, glgn, MIN_BASELINE_UNUSED, "unused share")
 
     def cost(self) -> dict:
         paper = {"value": paper_values.TIME_PER_ITERATION}

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,7 +207,7 @@ def collect(
 
 def _write_tables(records: Iterable[Record], folder: Path, primary: float | None) -> None:
     stated = {} if primary is None else {"primary": primary}
-    run_rows = []
+    run_rows: list[dict] = []
     with ExitStack() as files:
         writers = {
             name: csv.writer(
@@ -228,7 +229,7 @@ def _write_tables(records: Iterable[Record], folder: Path, primary: float | None
     pd.DataFrame(run_rows, dtype=object).to_csv(folder / "runs.csv", index=False, lineterminator="\n")
 
 
-def _cells(column: Iterable) -> Iterable:
+def _cells(column: Any) -> Iterable:
     """Values as Python's own, None where there is no number."""
     values = column.tolist() if isinstance(column, np.ndarray | pd.Series) else column
     if getattr(column, "dtype", None) == np.float64 and np.isnan(column).any():

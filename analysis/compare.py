@@ -1,5 +1,7 @@
 """Two methods at one setting, seed by seed: how much they differ, in what a preset asks to compare (its `compare`)."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -13,8 +15,10 @@ from lgn.methods import method_label
 from study.compared import Pair
 
 MEASURES = ("final_accuracy", "gap", "unused_share", "iterations_to_target")
-COLUMNS = ("dataset", "depth", "width", "recipe", "method", "against", "seeds", "target_accuracy", "horizon")
+COLUMNS: tuple[str, ...] = ("dataset", "depth", "width", "recipe", "method", "against", "seeds")
 COLUMNS += (
+    "target_accuracy",
+    "horizon",
     "reached",
     "reached_against",
     *(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high")),
@@ -25,7 +29,7 @@ SHOWN = (
 )  # fmt: skip
 
 
-def compare_values(tables: Tables, pairs: list[Pair]) -> pd.DataFrame:
+def compare_values(tables: Tables, pairs: Sequence[Pair]) -> pd.DataFrame:
     """A row a setting and pair that ran there: COLUMNS. Differences method - against at equal seed, with intervals.
 
     Shares in 0..1, means over the seeds that both ran. The target is the best of `against`; a run that does not get
@@ -44,9 +48,11 @@ def compare_values(tables: Tables, pairs: list[Pair]) -> pd.DataFrame:
 def compare_shown(values: pd.DataFrame) -> pd.DataFrame:
     """compare_values as text, for readers."""
 
+    def shown(row: pd.Series, name: str, show: Callable[[float], str]) -> str:
+        return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], show)
+
     def points(row: pd.Series, name: str, digits: int) -> str:
-        ends = row[f"{name}_low"], row[f"{name}_high"]
-        return with_interval(row[name], *ends, lambda share: f"{100 * share:+.{digits}f}")
+        return shown(row, name, lambda share: f"{100 * share:+.{digits}f}")
 
     rows = [
         (
@@ -60,9 +66,7 @@ def compare_shown(values: pd.DataFrame) -> pd.DataFrame:
             points(row, "gap", 2),
             points(row, "unused_share", 1),
             f"{100 * row['target_accuracy']:.1f}",
-            with_interval(
-                *(row[f"iterations_to_target{end}"] for end in ("", "_low", "_high")), "{:+,.0f}".format
-            ),
+            shown(row, "iterations_to_target", "{:+,.0f}".format),
             f"{row['reached']}, {row['reached_against']} of {row['seeds']}",
         )
         for _, row in values.iterrows()

@@ -5,6 +5,7 @@ Works on a table with a row a run and the run's settings as columns: runs.csv, o
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 
 import pandas as pd
 
@@ -172,9 +173,8 @@ def _primary_conditions(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
             ran = ran if stated.empty else stated
         candidates = conditions(ran)
         company = _noisy_methods(runs) if method == PROPOSED else {}
-        chosen[method] = min(
-            candidates, key=lambda part, p=partner, c=company, r=reference: _preference(part, p, c, r)
-        )
+        preference = partial(_preference, partner=partner, company=company, reference=reference)
+        chosen[method] = min(candidates, key=preference)
     return chosen
 
 

@@ -197,14 +197,15 @@ def _race(
         shares.append(
             float((extra / (extra + training)).mean()) if accounting.clock in _EVALUATED else math.nan
         )
-    target = comparisons.best_accuracy(clocked[0])
+    first, second = clocked
+    target = comparisons.best_accuracy(first)
     return Race(
         accounting,
         seeds,
         target,
-        _first(comparisons.speed_up(*clocked, unit)),
-        _first(comparisons.speed_up(*clocked, unit, share=NEAR_TARGET)),
-        tuple(shares),
+        _first(comparisons.speed_up(first, second, unit)),
+        _first(comparisons.speed_up(first, second, unit, share=NEAR_TARGET)),
+        (shares[0], shares[1]),
         _caveat(dataset, target, unit, pd.concat([baseline, other]), seeds),
     )
 
@@ -248,7 +249,7 @@ def fairness_shown(values: pd.DataFrame) -> pd.DataFrame:
 
 def _row(race: Race) -> dict[str, object]:
     counted = race.accounting
-    row = {"accounting": counted.name, "clock": counted.clock}
+    row: dict[str, object] = {"accounting": counted.name, "clock": counted.clock}
     row |= {"baseline": counted.baseline, "other": counted.other}
     row |= {"seeds": len(race.seeds), "target_accuracy": race.target}
     for name, (low, high, interval_low, interval_high) in (

@@ -23,9 +23,18 @@ MEASURES = ("final_accuracy", "gap", "unused_share", "takeoff", "behind_best", "
 
 KEYS = ("dataset", "depth", "width")
 INIT_COLUMNS = ("init", "init_scale", "init_bias")
-COLUMNS = (*KEYS, "recipe", "method", "temperature", "seeds", "iterations_run", "learnt", "took_off")
+COLUMNS: tuple[str, ...] = (
+    *KEYS,
+    "recipe",
+    "method",
+    "temperature",
+    "seeds",
+    "iterations_run",
+    "learnt",
+    "took_off",
+)
 COLUMNS += tuple(f"{name}{end}" for name in MEASURES for end in ("", "_low", "_high"))
-SHOWN = (*KEYS, "recipe", "method", "seeds", "final acc. %", "behind the best here, points")
+SHOWN: tuple[str, ...] = (*KEYS, "recipe", "method", "seeds", "final acc. %", "behind the best here, points")
 SHOWN += (
     "behind the best of any recipe, points",
     "gap, points",
@@ -104,7 +113,8 @@ def behind(best: pd.Series, other: pd.Series) -> tuple[float, float, float]:
     difference = (best - other).dropna().to_numpy()
     if not len(difference):
         return np.nan, np.nan, np.nan
-    return tuple(map(float, mean_interval(difference)))
+    mean, low, high = map(float, mean_interval(difference))
+    return mean, low, high
 
 
 def tied(values: pd.DataFrame, name: str = "behind_best") -> pd.Series:

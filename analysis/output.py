@@ -39,7 +39,7 @@ def write_table(
         "tex": tex,
         "csv": (shown if values is None else values).to_csv(index=False, lineterminator="\n"),
     }
-    begins = {"md": "|", "tex": r"\begin{tabular}", "csv": re.match("[^,\n]*", text["csv"])[0]}
+    begins = {"md": "|", "tex": r"\begin{tabular}", "csv": re.split("[,\n]", text["csv"], maxsplit=1)[0]}
     paths = {ending: folder / f"{name}.{ending}" for ending in text}
     for ending, path in paths.items():
         require_ours(path, begins[ending])

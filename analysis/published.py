@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,7 @@ class Published:
 def _reported() -> Iterable[Published]:
     """The test accuracies in reported.csv, percent there; a cell is empty where the paper does not say."""
     text = (Path(__file__).parent / "reported.csv").read_text(encoding="utf-8")
+    row: dict[str, Any]
     for row in csv.DictReader(text.splitlines()):
         row["paper_seeds"] = row.pop("seeds")
         numbers = ("depth", "width", "thresholds", "gates", "paper_seeds")

@@ -14,7 +14,7 @@ from lgn.files import sha256
 from lgn.methods import MODES
 from lgn.run import parse_run
 
-RUN_FIELDS = {
+RUN_FIELDS: dict[str, type | tuple[type, ...]] = {
     "run_id": str,
     "method": str,
     "record_version": int,

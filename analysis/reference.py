@@ -116,12 +116,13 @@ def redraw(reference: Path, figures: Path, config: Path | None = None) -> list[P
         # The longest first, or they are waited for at the end.
         stated = {output: _preset(config, output.name) for output in presets}
         tasks = [pool.submit(write_published, list(presets.values()), figures)]
-        tasks += [
-            pool.submit(_write_page, config, stated[output], reference, results, output)
-            if stated[output] and stated[output].trials
-            else pool.submit(_write_tables, results, output, stated[output].compare if stated[output] else [])
-            for output, results in presets.items()
-        ]
+        for output, results in presets.items():
+            preset = stated[output]
+            if config and preset and preset.trials:
+                tasks.append(pool.submit(_write_page, config, preset, reference, results, output))
+            else:
+                compare = preset.compare if preset else []
+                tasks.append(pool.submit(_write_tables, results, output, compare))
         for output, results in presets.items():
             tables = read_tables(results)
             names = _wanted(stated[output], tables, output)
@@ -175,6 +176,7 @@ def _write_tables(results: Path, output: Path, compare: list[Pair]) -> list[Path
 
 def _write_page(config: Path, preset: Preset, reference: Path, results: Path, output: Path) -> list[Path]:
     """A leaderboard has a page in place of the claims' tables."""
+    assert preset.trials is not None
     trials = read_preset(config / Path(preset.trials).name)
     return make_page(trials, reference / trials.preset, results, output)
 

@@ -66,7 +66,7 @@ def interval(
     return weighted_quantile(values, weights, cut), weighted_quantile(values, weights, 1 - cut)
 
 
-def bootstrap(statistic: Callable[[np.ndarray], np.ndarray], n: int, level: float = LEVEL):
+def bootstrap(statistic: Callable[[np.ndarray], float | np.ndarray], n: int, level: float = LEVEL):
     """(low, high) of statistic(seed positions (n,)) -> float or (...) array. NaN with fewer than two seeds."""
     if n < 2:
         absent = np.full_like(np.asarray(statistic(np.arange(n)), dtype=float), np.nan)

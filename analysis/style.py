@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ COLUMN, PAGE = 3.4, 7.0
 
 _titled = ContextVar("titled", default=True)
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same glyphs on every machine
     "font.size": 8,
     "axes.titlesize": 8,
@@ -51,8 +52,14 @@ _BLUE, _VERMILLION, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 _PURPLE, _SKY, _GREY = "#CC79A7", "#56B4E9", "#555555"
 
 NEUTRAL = _GREY
-BAND = {"alpha": 0.18, "linewidth": 0}
-STAR = {"marker": "*", "markersize": 8, "color": "none", "markeredgecolor": "black", "linestyle": "none"}
+BAND: dict[str, Any] = {"alpha": 0.18, "linewidth": 0}
+STAR: dict[str, Any] = {
+    "marker": "*",
+    "markersize": 8,
+    "color": "none",
+    "markeredgecolor": "black",
+    "linestyle": "none",
+}
 """A cited number, and nothing else, is a star with a black edge."""
 
 
@@ -63,7 +70,7 @@ class MethodStyle:
     label: str
     color: str
     marker: str
-    line: str | tuple
+    line: Any
 
 
 _COLORS = (

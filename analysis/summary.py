@@ -1,6 +1,8 @@
 """The table of conditions: a row each, with what it reached."""
 
 import math
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,9 +88,9 @@ def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
         cells["seeds"] = str(int(row["seeds"]))
         for name, header, digits in _SHARES:
             low, high = row[f"{name}_low"], row[f"{name}_high"]
-            cells[header] = with_interval(row[name], low, high, lambda x, d=digits: f"{100 * x:.{d}f}")
-        converged = (row[f"iterations_to_converge{end}"] for end in ("", "_low", "_high"))
-        cells["iterations to within 1% of the best"] = with_interval(*converged, duration)
+            cells[header] = with_interval(row[name], low, high, partial(_percent, digits))
+        converged, low, high = (row[f"iterations_to_converge{end}"] for end in ("", "_low", "_high"))
+        cells["iterations to within 1% of the best"] = with_interval(converged, low, high, duration)
         cells["iterations to target"] = _time(row, "iterations")
         cells["seconds to target"] = _time(row, "seconds")
         cells["runs there"] = (
@@ -96,6 +98,10 @@ def summary_shown(values: pd.DataFrame) -> pd.DataFrame:
         )
         rows.append(cells)
     return pd.DataFrame(rows)
+
+
+def _percent(digits: int, share: float) -> str:
+    return f"{100 * share:.{digits}f}"
 
 
 def _time(row: pd.Series, unit: str) -> str:
@@ -106,11 +112,11 @@ def _time(row: pd.Series, unit: str) -> str:
     return duration(row[f"{unit}_to_target"])
 
 
-def _plain(value: object) -> str:
+def _plain(value: Any) -> str:
     if pd.isna(value):
         return "-"
     if isinstance(value, float | np.floating):
-        return f"{value:g}" if abs(value) < 1e5 else f"{value:,.0f}"
+        return f"{value:g}" if abs(float(value)) < 1e5 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int | np.integer) and not isinstance(value, bool) else str(value)
 
 

@@ -37,6 +37,8 @@ def use_shown(values: pd.DataFrame) -> pd.DataFrame:
     """use_values as text, for readers; shares in percent."""
     shown = values[list(_SETTING)].assign(method=values["method"].map(method_label))
     for name in COUNTS:
-        parts = zip(*(values[f"{name}{part}"] for part in ("", "_low", "_high")), strict=True)
-        shown[f"{name} %"] = [with_interval(*part, lambda share: f"{100 * share:.1f}") for part in parts]
+        parts = zip(values[name], values[f"{name}_low"], values[f"{name}_high"], strict=True)
+        shown[f"{name} %"] = [
+            with_interval(share, low, high, lambda x: f"{100 * x:.1f}") for share, low, high in parts
+        ]
     return shown

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -47,10 +48,10 @@ def draw_speed(speed: pd.DataFrame) -> Figure:
     for axes in panels[-1]:
         axes.set_xlabel("ms an iteration, median and 10-90%")
     # One entry a method, whichever panels it is in.
-    handles = {}
+    handles: dict[str, Artist] = {}
     for axes in panels.flat:
         handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles, loc="outside upper center", ncols=len(handles))
+    figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=len(handles))
     return figure
 
 

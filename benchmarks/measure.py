@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Step = Callable[[], None]
+Step = Callable[[], object]
 """Does the work that is timed, for example one training iteration."""
 
 TURN_SECONDS = 0.2

@@ -4,7 +4,6 @@ It measures no clock rate, which needs placing and routing, and no energy, which
 """
 
 import json
-import re
 import subprocess
 import tempfile
 import time
@@ -15,7 +14,7 @@ import numpy as np
 from circuits import export
 from circuits.classifier import classifier, pixel_words
 from circuits.netlist import Netlist
-from circuits.prove import command, tool
+from circuits.prove import command, printed, tool
 from circuits.use import synthesised
 from lgn.kernels.discrete import DiscreteNetwork
 from lgn.network import LogicNetwork
@@ -54,7 +53,9 @@ def run(network: LogicNetwork, splits: dict, thresholds: np.ndarray, *, split: s
     images, and the C file from their bit planes, with gcc -O3.
     """
     netlist, images = classifier(network, thresholds), splits[split][0]
-    row = {"packed_images_per_second": _packed_speed(DiscreteNetwork(network, thresholds), images)}
+    row: dict[str, int | None] = {
+        "packed_images_per_second": _packed_speed(DiscreteNetwork(network, thresholds), images)
+    }
     row |= {"gates": len(netlist.gates), "levels": netlist.depth()}
     row["abc_gates"], row["abc_levels"] = synthesised(netlist) or (None, None)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,14 +84,15 @@ def _c_speed(netlist: Netlist, images: np.ndarray, folder: Path) -> int:
     # Two files, so that the compiler cannot see that the outputs are unused.
     command([tool("gcc"), "-O3", "-std=c11", "net.c", "main.c", "-o", "main"], folder)
     words = np.ascontiguousarray(pixel_words(images).T)
-    ran = [folder / "main", str(len(words))]
+    ran = [str(folder / "main"), str(len(words))]
     done = subprocess.run(ran, input=words.tobytes(), capture_output=True, check=True)
     return round(float(done.stdout))
 
 
 def _abc_luts(folder: Path) -> tuple[int, int]:
-    printed = command([tool("abc"), "-c", "read net.aig; strash; dch; if -K 6; print_stats"], folder)
-    return tuple(int(re.search(rf"{name} *= *(\d+)", printed)[1]) for name in ("nd", "lev"))
+    text = command([tool("abc"), "-c", "read net.aig; strash; dch; if -K 6; print_stats"], folder)
+    luts, levels = (int(printed(rf"{name} *= *(\d+)", text, "abc")) for name in ("nd", "lev"))
+    return luts, levels
 
 
 def _family(synthesis: str, folder: Path) -> tuple[int, int]:
@@ -98,5 +100,5 @@ def _family(synthesis: str, folder: Path) -> tuple[int, int]:
     report = "tee -q -o cells.json stat -json; tee -q -o longest.txt ltp -noff"
     command([tool("yosys"), "-q", "-p", f"read_verilog net.v; {synthesis} -top net; {report}"], folder)
     cells = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
-    longest = re.search(r"length=(\d+)", (folder / "longest.txt").read_text())[1]
+    longest = printed(r"length=(\d+)", (folder / "longest.txt").read_text(), "yosys")
     return sum(number for kind, number in cells.items() if "LUT" in kind), int(longest)

@@ -3,6 +3,7 @@
 Simulation checks the given images. `cec`, ABC's equivalence check by SAT, checks every input.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -107,6 +108,14 @@ def command(words: list, folder: Path) -> str:
             f"{words[0]}: ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
         )
     return done.stdout
+
+
+def printed(pattern: str, text: str, by: str) -> str:
+    """The first group of a pattern in what a tool printed. Raises LgnError if it is not there."""
+    found = re.search(pattern, text)
+    if found is None:
+        raise LgnError(f"{by}: printed nothing like {pattern!r}; allowed: a version that does")
+    return found[1]
 
 
 def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Check:

@@ -5,7 +5,6 @@ are propagated; no other gate has its function; it is left after logic synthesis
 changes some class.
 """
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from circuits import export
 from circuits.classifier import discrete_gates, gates_alone, packed
 from circuits.netlist import Netlist
-from circuits.prove import command, tool
+from circuits.prove import command, printed, tool
 from lgn.arrays import stacked_wiring
 from lgn.data.encoding import encode
 from lgn.evaluate import entropies_and_gates
@@ -66,16 +65,17 @@ def synthesised(netlist: Netlist) -> tuple[int, int] | None:
         (Path(folder) / "two.genlib").write_text("\n".join([*library, ""]), encoding="utf-8")
         (Path(folder) / "net.aig").write_bytes(export.aiger(netlist, ""))
         script = "read_library two.genlib; read net.aig; strash; dch; map -a; print_stats"
-        printed = command([tool("abc"), "-c", script], Path(folder))
-    return tuple(round(float(re.search(rf"{name}\s*=\s*([\d.]+)", printed)[1])) for name in ("area", "lev"))
+        text = command([tool("abc"), "-c", script], Path(folder))
+    area, levels = (float(printed(rf"{name}\s*=\s*([\d.]+)", text, "abc")) for name in ("area", "lev"))
+    return round(area), round(levels)
 
 
 def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
     """(depth, width) bool: neurons whose complement changes no example's class. bits: (n, inputs) zeros and ones."""
     gates, wiring, examples = discrete_gates(network), stacked_wiring(network), len(bits)
     activations = [packed(bits.T.astype(np.uint8))]
-    for layer in range(network.depth):
-        activations.append(_layer(gates[layer], *wiring[layer], activations[-1]))
+    for layer, (first, second) in enumerate(wiring):
+        activations.append(_layer(gates[layer], first, second, activations[-1]))
     expected = _classes(activations[-1][None], network.classes, examples)[0]
     found = np.zeros(gates.shape, bool)
     for layer in range(network.depth):
@@ -84,7 +84,8 @@ def silent(network: LogicNetwork, bits: np.ndarray) -> np.ndarray:
             values = np.repeat(activations[layer + 1][None], len(neurons), axis=0)
             values[np.arange(len(neurons)), neurons] ^= np.uint64(0xFFFFFFFFFFFFFFFF)
             for above in range(layer + 1, network.depth):
-                values = _layer(gates[above], *wiring[above], values)
+                first, second = wiring[above]
+                values = _layer(gates[above], first, second, values)
             same = _classes(values, network.classes, examples) == expected
             found[layer, neurons] = same.all(-1)
     return found

@@ -3,13 +3,15 @@
 Values that a cast keeps exactly are cast; others are refused by name. Every function raises LgnError.
 """
 
+from typing import TypeAlias
+
 import numpy as np
 import torch
 
 from lgn.errors import LgnError
 from lgn.methods import MODES
 
-Array = np.ndarray | torch.Tensor
+Array: TypeAlias = np.ndarray | torch.Tensor
 
 
 def as_pixels(pixels: Array, columns: int, name: str = "pixels") -> Array:

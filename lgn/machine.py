@@ -82,9 +82,9 @@ def available_bytes() -> int:
             free.append(int(limit) - int(used))
     except (OSError, ValueError):
         pass  # No control group of version 2.
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY:
-        free.append(limit - psutil.Process(os.getpid()).memory_info().vms)
+    own = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if own != resource.RLIM_INFINITY:
+        free.append(own - psutil.Process(os.getpid()).memory_info().vms)
     return max(0, min(free))
 
 

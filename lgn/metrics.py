@@ -105,5 +105,5 @@ def evaluation_schedule(iterations: int, evaluations: int) -> np.ndarray:
     show their beginning and their end.
     """
     even = np.linspace(0, iterations, evaluations // 2 + 1)
-    logarithmic = np.geomspace(1, iterations, evaluations - len(even) + 1) if evaluations > len(even) else []
-    return np.unique(np.rint(np.concatenate([even, logarithmic])).astype(np.int64))
+    early = np.geomspace(1, iterations, evaluations - len(even) + 1) if evaluations > len(even) else even[:0]
+    return np.unique(np.rint(np.concatenate([even, early])).astype(np.int64))

@@ -52,7 +52,7 @@ def write_record(
     directory: Path,
     record: dict,
     history: list[dict[str, float]],
-    gates: dict[str, np.ndarray],
+    gates: dict,
     weights: dict[str, torch.Tensor],
     snapshots: dict[int, torch.Tensor],
 ) -> None:
@@ -125,7 +125,7 @@ def _digest(tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8))
+        digest.update(np.ascontiguousarray(tensor.numpy()).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -172,7 +172,7 @@ class Run(BaseModel):
     @classmethod
     def _as_text(cls, options: Any, info: ValidationInfo) -> str:
         """JSON text, so that a run is a row of plain values everywhere."""
-        return options_text(info.field_name, options)
+        return options_text(str(info.field_name), options)
 
     @model_validator(mode="after")
     def _has_method(self):
@@ -241,7 +241,7 @@ class Run(BaseModel):
     @property
     def dataset_label(self) -> str:
         """The data set's name in run ids and file names."""
-        return own_label(self.dataset, self.file_sha256) if is_own(self.dataset) else self.dataset
+        return own_label(self.dataset, str(self.file_sha256)) if is_own(self.dataset) else self.dataset
 
     @property
     def labels(self) -> dict[str, str]:

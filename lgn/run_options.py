@@ -62,8 +62,8 @@ def require_method(run) -> None:
         return
     kind = parametrizations().get(run.parametrization)
     if kind is None:
-        allowed = _listed(*parametrizations())
-        raise ValueError(f"parametrization: {run.parametrization!r} is unknown; allowed: {allowed}")
+        names = _listed(*parametrizations())
+        raise ValueError(f"parametrization: {run.parametrization!r} is unknown; allowed: {names}")
     try:
         options = kind.Options.model_validate(json.loads(run.options or "{}"))
     except ValidationError as error:

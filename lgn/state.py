@@ -78,7 +78,7 @@ class State:
     @property
     def last_row_at(self) -> int:
         """The iteration of the history's last row, -1 before the first."""
-        return self.history[-1]["iteration"] if self.history else -1
+        return int(self.history[-1]["iteration"]) if self.history else -1
 
     def mean_loss(self) -> float:
         """Mean loss of the steps since the last call; NaN if there were none."""

@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from lgn.randomness import layer_key
 Splits = dict[str, tuple[np.ndarray, np.ndarray]]
 """name -> (images (n, pixels) uint8, labels (n,) int64), see evaluate.evaluation_splits."""
 
-Row = dict[str, float | int | str]
+Row = dict[str, Any]
 
 
 class Examples(NamedTuple):

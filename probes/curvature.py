@@ -71,7 +71,8 @@ def structure(network: LogicNetwork, scaled_logits: list[torch.Tensor], given: E
             below = torch.zeros_like(by_output)
             below.index_add_(0, first, by_a * by_output).index_add_(0, second, by_b * by_output)
             by_output = below
-    return Structure(*map(torch.stack, zip(*reversed(layers), strict=True)), probabilities, first_order)
+    squares, by_a, by_b, mixed = map(torch.stack, zip(*reversed(layers), strict=True))
+    return Structure(squares, by_a, by_b, mixed, probabilities, first_order)
 
 
 def _softmax_moments(weights: torch.Tensor, coefficients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

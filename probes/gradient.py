@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from lgn.data.splits import batch_labels, training_labels
 from lgn.errors import LgnError
-from lgn.kernels import make_engine
+from lgn.kernels import KernelEngine, make_engine
 from lgn.memory import require_memory
 from lgn.methods import METHODS, OptimizerSettings, method_label, spell_out_method
 from lgn.network import LogicNetwork
@@ -61,7 +62,8 @@ def probe_methods(run: Run, data_dir: Path, methods: Iterable[str] = METHODS) ->
     labels = batch_labels(labels, run.training_labels, run.seed, 0, network.classes)
     rows = []
     for method in methods:
-        network.estimator = replace(run.estimator, **{"temperature": run.temperature} | METHODS[method])
+        own: dict[str, Any] = {"temperature": run.temperature} | METHODS[method]
+        network.estimator = replace(run.estimator, **own)
         first = {"method": method, "temperature": network.estimator.temperature}
         measured = measure(network, thresholds, dataset.train.images[batch], labels, run.optimizer_settings)
         rows += [first | row for row in measured]
@@ -117,6 +119,7 @@ def logit_gradients(
     The factor keeps gradients of deep layers from being flushed to zero. Division by it in float64 is exact.
     """
     engine = make_engine(network, thresholds, OptimizerSettings(0.0), "numba", "cpu")
+    assert isinstance(engine, KernelEngine)
     scores = engine.forward(pixels, int(network.iteration)).double()
     truth = torch.nn.functional.one_hot(torch.from_numpy(labels), network.classes)
     change = (torch.softmax(scores, 1) - truth) / len(labels)

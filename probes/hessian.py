@@ -14,7 +14,7 @@ Three estimators of the same number:
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ def run(
     *,
     split: str,
     images: int,
-    temperatures: list[float],
+    temperatures: Sequence[float],
     estimator: str = "exact",
     noise: str = "none",
     absolute_error: float = 0.0,

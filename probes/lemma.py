@@ -15,6 +15,7 @@ on the two controls removes the variance that they add. Both derivatives cost on
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def run(
     *,
     split: str,
     images: int,
-    temperatures: list[float],
+    temperatures: Sequence[float],
     draws: int,
     estimator: str = "exact",
     seed: int = 0,

@@ -1,5 +1,7 @@
 """Sharpness as a loss of accuracy: with noise on the logits, and with some layers discretised."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -30,7 +32,7 @@ def run_noise(
     *,
     split: str,
     images: int,
-    scales: list[float],
+    scales: Sequence[float],
     draws: int,
     seed: int = 0,
     execution: Execution = Execution(),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from circuits import cost, use
 from lgn.errors import LgnError
@@ -18,8 +19,8 @@ from probes.common import Row, Splits, copy_network, set_logits
 LEMMA_TEMPERATURES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """From temperatures of training to temperatures at which the expansion must hold."""
 
-TRAINING = {"split": "train", "images": 100}
-TESTING = {"split": "test", "images": 10_000}
+TRAINING: dict[str, Any] = {"split": "train", "images": 100}
+TESTING: dict[str, Any] = {"split": "test", "images": 10_000}
 PLANE_IMAGES = 2_000
 EXACT_WIDTH = 4_000
 """Largest width for the exact trace, which takes depth * width^2 numbers per image."""

@@ -40,9 +40,10 @@ def loss_along_logits(
     coefficients = [tuple(map(gate_coefficients, softmax_triple(*pair))) for pair in pairs]
     totals = torch.zeros(3, dtype=torch.float64)
     for part in blocks(network, given, BLOCK_VALUES):
-        x = None
+        x: Triple | None = None
         for layer in range(network.depth):
             x = _layer(network, layer, part, x, coefficients[layer])
+        assert x is not None
         totals += _loss_triple(network, x, part.labels)
     return tuple((totals / len(given.labels)).tolist())
 
@@ -57,10 +58,11 @@ def second_derivative_along_activations(
 
     coefficients: each layer's (width, 4). Every image has its own direction.
     """
-    x = None
+    x: Triple | None = None
     for layer in range(network.depth):
         value, slope, curvature = _layer(network, layer, given, x, (coefficients[layer], None, None))
         x = value, slope + directions[layer], curvature
+    assert x is not None
     return float(_loss_triple(network, x, given.labels)[2])
 
 
@@ -68,7 +70,7 @@ def activations(
     network: LogicNetwork, coefficients: list[torch.Tensor], given: Examples
 ) -> list[torch.Tensor]:
     """Each layer's outputs (width, n) float64 for its coefficients (width, 4)."""
-    outputs = []
+    outputs: list[torch.Tensor] = []
     for layer, c in enumerate(coefficients):
         a, b = layer_inputs(network, layer, outputs[-1] if outputs else given.bits)
         c = c.unsqueeze(-1)
@@ -101,7 +103,8 @@ def _layer(
 
     coefficients: (width, 4) and two derivatives, which are None if the coefficients are fixed too.
     """
-    c, slope_c, curvature_c = (None if k is None else k.unsqueeze(-1).unbind(1) for k in coefficients)
+    c = coefficients[0].unsqueeze(-1).unbind(1)
+    slope_c, curvature_c = (None if k is None else k.unsqueeze(-1).unbind(1) for k in coefficients[1:])
     first, second = network.wiring(layer)
     if x is None:
         a, b = layer_inputs(network, layer, given.bits)
@@ -115,7 +118,7 @@ def _layer(
         a1b1 = a1 * b1
         slope = by_a * a1 + by_b * b1
         curvature = by_a * a2 + by_b * b2 + 2 * c[3] * a1b1
-    if slope_c is not None:
+    if slope_c is not None and curvature_c is not None:
         d, e = slope_c, curvature_c
         slope += d[0] + d[1] * a + d[2] * b + d[3] * ab
         curvature += e[0] + e[1] * a + e[2] * b + e[3] * ab

@@ -86,7 +86,7 @@ class Preset(BaseModel):
 
     @field_validator("trials", "data_dir", "results_dir", "figures_dir")
     def _expanded(cls, folder: str | None, field: ValidationInfo) -> str | None:
-        return folder and expanded(folder, field.field_name)
+        return folder and expanded(folder, str(field.field_name))
 
 
 def parse_preset(config: dict[str, Any], where: str = "config") -> Preset:

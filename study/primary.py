@@ -24,8 +24,11 @@ BUDGET_KEYS = (
 class _Run(Protocol):
     """lgn.run.Run, which this module must not import."""
 
-    method: str
-    temperature: float
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def temperature(self) -> float: ...
 
     def model_dump(self) -> dict: ...
 

@@ -22,7 +22,8 @@ class ProgressBar:
         self.bar = tqdm(
             total=iterations, desc=label, unit="it", disable=not sys.stderr.isatty(), dynamic_ncols=True
         )
-        self.started, self.first, self.printed = time.monotonic(), None, -self.LINE_SECONDS
+        self.started, self.printed = time.monotonic(), -self.LINE_SECONDS
+        self.first: int | None = None
 
     def __call__(self, iteration: int, row: dict[str, float] | None) -> None:
         if self.first is None:

@@ -13,6 +13,7 @@ from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn import cli
 from lgn.data.encoding import encode
+from lgn.errors import LgnError
 from lgn.gates import PASS_A, TRUTH_TABLE
 from lgn.kernels.discrete import DiscreteNetwork
 from lgn.methods import Estimator
@@ -207,6 +208,23 @@ def test_sat_finds_a_wrong_circuit_out(tmp_path):
         (tmp_path / name).write_bytes(export.aiger(classifier.neurons(make(seed=seed), THRESHOLDS), ""))
     assert prove._equivalent("abc", "one.aig", "one.aig", "a net and itself", tmp_path).agrees is True
     assert prove._equivalent("abc", "one.aig", "other.aig", "two nets", tmp_path).agrees is False
+
+
+@pytest.mark.parametrize(
+    ("module", "measure", "by"),
+    [
+        (use, lambda net, folder: use.synthesised(net), "abc"),
+        (cost, lambda net, folder: cost._abc_luts(folder), "abc"),
+        (cost, lambda net, folder: cost._family("synth", folder), "yosys"),
+    ],
+)
+def test_a_tool_that_prints_something_else_is_a_line(monkeypatch, tmp_path, module, measure, by):
+    monkeypatch.setattr(module, "tool", lambda name: name)
+    monkeypatch.setattr(module, "command", lambda words, folder: "no figures")
+    (tmp_path / "cells.json").write_text('{"design": {"num_cells_by_type": {}}}')
+    (tmp_path / "longest.txt").write_text("no figures")
+    with pytest.raises(LgnError, match=f"^{by}: printed nothing like .*; allowed: "):
+        measure(classifier.gates_alone(make()), tmp_path)
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -4,6 +4,7 @@ import math
 import textwrap
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -83,7 +84,7 @@ def _by_name(found: list[dict]) -> dict[str, dict]:
 def _legends(figure: Figure, reasons: list[str]) -> None:
     """Above: what is in a cell. Below: why it is undecided."""
     question = VERDICT_MARKS[Verdict.UNDECIDED]
-    marks = [
+    marks: list[Artist] = [
         cells.text_note(f"{VERDICT_MARKS[verdict]} {verdict}")
         for verdict in (Verdict.REPRODUCED, Verdict.WEAKER, Verdict.NOT_REPRODUCED)
     ]

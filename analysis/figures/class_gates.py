@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.conditions import Setting
 from analysis.figures.panels import row_label, seeds_text
@@ -25,8 +26,7 @@ def gates_by_class(tables: Tables, found: list[Setting]) -> Figure:
     """
     every, rows = probed_settings(tables, "class_gates")
     shown, methods = compared(every)
-    figure = Figure(figsize=(page(), 3.0 * len(shown)), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.06)
+    figure = Figure(figsize=(page(), 3.0 * len(shown)), layout=ConstrainedLayoutEngine(w_pad=0.06))
     axes = figure.subplots(len(shown), 2 * len(methods), squeeze=False)
     for row, setting in zip(axes, shown, strict=True):
         places = [(method, layer) for method in methods for layer in (1, setting.depth)]

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator, SymmetricalLogLocator
 
@@ -25,7 +27,7 @@ from analysis.style import BAND, NEUTRAL, method_style, page
 from analysis.tidy import Tables
 
 _COLUMNS = 4
-_CHECK = {
+_CHECK: dict[str, Any] = {
     "color": "black",
     "marker": "x",
     "markersize": 3.5,
@@ -72,7 +74,7 @@ def hessian_trace(tables: Tables, found: list[Setting]) -> Figure:
         if noise != "none"
     ]
     method_legend(figure, methods, averaged + _check_handles(checks))
-    figure.legends[0].set_title("; ".join(_estimators(*part) for part in by_noise), {"size": 7.5})
+    figure.legends[0].set_title("; ".join(_estimators(*part) for part in by_noise), FontProperties(size=7.5))
     return figure
 
 

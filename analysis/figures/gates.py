@@ -1,9 +1,11 @@
 """Which gates the trained nets choose: by layer, and how many constant ones, which use no input, by temperature."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -42,7 +44,7 @@ CONSTANT = GATE_FAMILIES["constant"][0]
 RANDOM_SHARE = len(CONSTANT) / GATES
 """Of constant gates, were all gates equally likely."""
 
-_RANDOM = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
+_RANDOM: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
 _RANDOM_LABEL = f"random gates: {RANDOM_SHARE:.1%} constant"
 
 _COLUMNS = 4
@@ -72,7 +74,7 @@ def gates_by_layer(tables: Tables, found: list[Setting]) -> Figure:
         first.set_ylabel("gates chosen")
     for block, setting in zip(blocks[1:], swept, strict=True):
         _draw_constant(block.subplots(1, 2, sharey=True), tables, setting)
-    handles = [Patch(color=color, label=name) for name, (_, color) in GATE_FAMILIES.items()]
+    handles: list[Artist] = [Patch(color=color, label=name) for name, (_, color) in GATE_FAMILIES.items()]
     handles.append(Line2D([], [], **_RANDOM, label=_RANDOM_LABEL))
     if swept:
         handles += map(point_handle, shown_methods(swept))
@@ -133,7 +135,7 @@ def _draw_families(panel: Axes, rows: pd.DataFrame) -> None:
     counts = rows.pivot_table(index="layer", columns="gate", values="count", aggfunc="sum")
     shares = counts.div(counts.sum(axis=1), axis=0)
     bottom = np.zeros(len(shares))
-    look = {"width": 0.9, "edgecolor": "white", "linewidth": 0.3}
+    look: dict[str, Any] = {"width": 0.9, "edgecolor": "white", "linewidth": 0.3}
     for gates, color in GATE_FAMILIES.values():
         height = shares[list(gates)].sum(axis=1).to_numpy()
         panel.bar(shares.index, height, bottom=bottom, color=color, **look)

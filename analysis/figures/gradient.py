@@ -1,6 +1,7 @@
 """The gradient beside Adam's epsilon: by layer at the first step and at the end, and take-off against their ratio."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from analysis.style import NEUTRAL, method_style, page
 from analysis.tidy import Tables
 from lgn.methods import method_label
 
-_EPSILON = {"color": "black", "linewidth": 1.0, "linestyle": (0, (6, 2))}
+_EPSILON: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (6, 2))}
 _MARKERS = "osD^vPX<>*hp"
 _KNOBS = 3
 """Settings beside epsilon that must be varied for a figure of take-off against the ratio."""

@@ -1,6 +1,7 @@
 """The soft network's loss around trained logits (the paper's Figure 8), and on lines between two methods' nets."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis.conditions import Setting
@@ -36,7 +37,7 @@ CONTOURS = 10
 FINE = 401
 """Points along each direction between which the loss on a plane is interpolated, to measure an area."""
 
-_OUTLINE = [withStroke(linewidth=2.4, foreground="black")]
+_OUTLINE: list[AbstractPathEffect] = [withStroke(linewidth=2.4, foreground="black")]
 
 
 def loss_surface(tables: Tables, found: list[Setting]) -> Figure:
@@ -111,8 +112,9 @@ def _draw_plane(panel: Axes, plane: pd.DataFrame, norm: LogNorm) -> str:
     """Colours and contours; returns how wide the thick contour is, in words."""
     panel.pcolormesh(plane.columns, plane.index, plane, norm=norm, cmap=RC["image.cmap"], rasterized=True)
     level = plane.iloc[len(plane.index) // 2, len(plane.columns) // 2] + RISE
+    assert norm.vmin is not None and norm.vmax is not None  # the figure's panels share them
     for levels, width, effects in (
-        (np.geomspace(norm.vmin, norm.vmax, CONTOURS + 2), 0.5, None),
+        (np.geomspace(norm.vmin, norm.vmax, CONTOURS + 2), 0.5, []),
         (np.array([level]), 1.2, _OUTLINE),
     ):
         levels = levels[(levels > plane.min(axis=None)) & (levels < plane.max(axis=None))]
@@ -158,8 +160,8 @@ def _draw_line(
         for method, condition in conditions.items():
             places, values = by_seed(rows_at(rows, condition, "last"), ["position"], column)
             look, x = method_style(method), places.get_level_values("position").to_numpy()
-            end = {"marker": look.marker, "markevery": [-1]}
-            draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, **end)
+            end: dict[str, Any] = {"marker": look.marker, "markevery": [-1]}
+            draw_band(panel, x, mean_interval(values), look, linestyle=look.line, **end)
             panel.plot(x[0], values[:, 0].mean(), color=start.color, marker=start.marker, zorder=3)
         panel.set_title(f"{label}\n{seeds_text(conditions.values())}")
         names = [method_style(method).label for method in conditions]

@@ -1,5 +1,7 @@
 """Accuracy and discretisation gap along training (the paper's Figure 1), over iterations and over training seconds."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -30,7 +32,7 @@ from analysis.statistics import mean_interval
 from analysis.style import NEUTRAL, method_style
 from analysis.tidy import Tables
 
-_PUBLISHED_LINE = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 2, 1, 2))}
+_PUBLISHED_LINE: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 2, 1, 2))}
 _LINEAR_POINTS = 1.0
 """The axis of gaps is linear up to here, logarithmic beyond: ends are below it, peaks at take-off far above."""
 _POINT_TICKS = (0.5, 1, 3, 10, 30, 100)
@@ -72,7 +74,13 @@ def learning_curves(tables: Tables, found: list[Setting]) -> Figure:
     if any(map(published_for, found)):
         extra.append(Line2D([], [], **_PUBLISHED_LINE, label="published for this net (cited)"))
     if whole:
-        end = {"color": NEUTRAL, "marker": "o", "linestyle": "-", "linewidth": 1, "markersize": 3.5}
+        end: dict[str, Any] = {
+            "color": NEUTRAL,
+            "marker": "o",
+            "linestyle": "-",
+            "linewidth": 1,
+            "markersize": 3.5,
+        }
         extra.append(Line2D([], [], **end, label="gap at the end, unsigned"))
         if not all_learnt:
             extra.append(Line2D([], [], **end, markerfacecolor="white", label="the same, not learnt"))
@@ -89,10 +97,11 @@ def _draw_accuracy(
         for column, line in (("test_accuracy_train_mode", "--"), ("test_accuracy_discrete", "-")):
             curve = mean_curve(tables.history, setting.conditions[method], x, column)
             keep = curve[0] > 0
-            marked = (
+            marked: dict[str, Any] = (
                 {"marker": look.marker, **markers(int(keep.sum()))} if line == "-" else {"linewidth": 1.0}
             )
-            draw_band(axes, *(values[keep] for values in curve), look, linestyle=line, **marked)
+            at, *interval = (values[keep] for values in curve)
+            draw_band(axes, at, interval, look, linestyle=line, **marked)
     axes.axhline(comparisons.chance(setting.dataset), color=NEUTRAL, linewidth=0.7, linestyle=":")
     count_axis(axes)
     axes.set_xlabel(label)
@@ -135,8 +144,8 @@ def _draw_gaps(axes: Axes, tables: Tables, setting: Setting, shown: list[str]) -
         learnt = accuracy >= comparisons.learnt_accuracy(setting.dataset)
         keep = np.maximum.accumulate(learnt)
         if keep.any():
-            style = {"marker": look.marker, **markers(int(keep.sum()))}
-            draw_band(axes, x[keep], *(values[keep] for values in difference), look, **style)
+            style: dict[str, Any] = {"marker": look.marker, **markers(int(keep.sum()))}
+            draw_band(axes, x[keep], [values[keep] for values in difference], look, **style)
         _draw_end(strip, place, tables.history, condition, method, learnt[-1])
         all_learnt &= bool(learnt[-1])
         # The whole of training, whenever curves begin.

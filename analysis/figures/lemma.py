@@ -44,7 +44,9 @@ def lemma(tables: Tables, found: list[Setting]) -> Figure:
         by_method = setting.conditions
         # At equal seed all methods start from the same network.
         first = pd.concat(by_method.values()).drop_duplicates("seed")
-        drawn = [(rows_at(rows, first, "first"), NEUTRAL, f"at initialization\n{seeds_text([first])}")]
+        drawn: list[tuple[pd.DataFrame, str, str] | None] = [
+            (rows_at(rows, first, "first"), NEUTRAL, f"at initialization\n{seeds_text([first])}")
+        ]
         for method in methods:
             if method in by_method:
                 look, condition = method_style(method), by_method[method]

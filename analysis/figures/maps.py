@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
@@ -49,7 +50,9 @@ def map_of_outcomes(tables: Tables, found: list[Setting]) -> Figure:
         row[0].set_ylabel(f"{quantity}\ndepth")
     for panel, one in zip(axes[0], shown, strict=True):
         panel.set_title(_title(one) if titled() else "")
-    handles = [Patch(color=method_style(method).color, label=method_label(method)) for method in methods]
+    handles: list[Artist] = [
+        Patch(color=method_style(method).color, label=method_label(method)) for method in methods
+    ]
     handles += [
         cells.text_note("bold: best, or not told from it by the seeds"),
         cells.text_note("coloured: best, alone"),

@@ -5,11 +5,12 @@ A row of panels a data set, depth and width, a line a method and recipe. The mea
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -52,10 +53,10 @@ _AXIS, _TOP = 0.45, 0.75
 _LEAST = {"gap": 0.5, "unused_share": 0.1}
 """Where the axis of a measure ends at least, or noise about nothing would fill it."""
 
-_LEVEL = {"linewidth": 0.9, "linestyle": ":"}
-_POINT = {"marker": "o", "markersize": 4}
-AT_LEAST = {"marker": ">", "markersize": 5}
-AT_LEAST_UP = {"marker": "^", "markersize": 5}
+_LEVEL: dict[str, Any] = {"linewidth": 0.9, "linestyle": ":"}
+_POINT: dict[str, Any] = {"marker": "o", "markersize": 4}
+AT_LEAST: dict[str, Any] = {"marker": ">", "markersize": 5}
+AT_LEAST_UP: dict[str, Any] = {"marker": "^", "markersize": 5}
 """A take-off that is only known to be later: the value is a bound, to the right or upwards."""
 
 _MANY = 5
@@ -222,7 +223,7 @@ def _draw_measure(panel: Axes, lines: list[_Line], name: str) -> None:
     set_axis(panel.xaxis, name)
 
 
-def set_axis(axis: Axis, name: str) -> None:
+def set_axis(axis: XAxis | YAxis, name: str) -> None:
     """Few ticks, as a panel is small; gap and unused share from 0."""
     if name == "takeoff":
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
@@ -252,7 +253,7 @@ def notes(rows: Iterable[Mapping], bound: dict) -> list[Line2D]:
     """What open marks of rows of grid_values mean, of those that are there; bound: how at least is marked."""
     rows = list(rows)
     found = []
-    open_point = {"color": NEUTRAL, "linestyle": "none", "markerfacecolor": "white"}
+    open_point: dict[str, Any] = {"color": NEUTRAL, "linestyle": "none", "markerfacecolor": "white"}
     if any(row["took_off"] < row["seeds"] for row in rows):
         found.append(Line2D([], [], label="at least: not all runs took off", **bound, **open_point))
     if not all(row["learnt"] for row in rows):

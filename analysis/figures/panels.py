@@ -1,7 +1,8 @@
 """What the figures share: a grid of panels, bands over seeds, titles and legends."""
 
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ _NO_BREAK = "\u00a0"
 
 
 def grid(
-    rows: int, columns: int, *, height: float = 2.3, share_y: bool | str = True
+    rows: int, columns: int, *, height: float = 2.3, share_y: bool | Literal["row", "col"] = True
 ) -> tuple[Figure, np.ndarray]:
     """A figure of rows x columns panels and its axes (rows, columns); one panel makes a one-column figure."""
     width = min(page(), COLUMN) if columns == 1 else page()
@@ -80,7 +81,7 @@ def paired_panels(pairs: int, *, height: float = 2.0) -> tuple[Figure, np.ndarra
     return figure, axes[:pairs]
 
 
-def title_row(row: np.ndarray, title: str) -> None:
+def title_row(row: Sequence[Axes] | np.ndarray, title: str) -> None:
     """Names the setting of a row of panels above its first, from the left."""
     row[0].set_title(title, x=0, horizontalalignment="left")
 
@@ -175,16 +176,15 @@ def mean_curve(
     return grid_x, *mean_interval(y)
 
 
-def draw_band(
-    axes: Axes, x: np.ndarray, mean: np.ndarray, low: np.ndarray, high: np.ndarray, look: MethodStyle, **line
-):
-    """A mean line and, with more than one seed, its 95% band."""
+def draw_band(axes: Axes, x: np.ndarray, interval: Sequence[np.ndarray], look: MethodStyle, **line: Any):
+    """The line of (mean, low, high) and, with more than one seed, its 95% band."""
+    mean, low, high = interval
     axes.plot(x, mean, color=look.color, **line)
     if np.isfinite(low).any():
         axes.fill_between(x, low, high, color=look.color, **BAND)
 
 
-def markers(points: int) -> dict:
+def markers(points: int) -> dict[str, Any]:
     """Keywords for sparse markers on a curve of so many points."""
     return {"markevery": max(1, points // 6), "markersize": 3.5}
 

@@ -37,7 +37,9 @@ def perturbation(tables: Tables, found: list[Setting]) -> Figure:
     Layers become discrete from the input on, then from the output on; what was not measured has no panel.
     """
     probes = [probe for probe in ("noise", "layers") if probe in tables.probes]
-    by_probe = {probe: probed_settings(tables, probe) for probe in probes}
+    by_probe: dict[str, tuple[list[Setting], pd.DataFrame]] = {
+        probe: probed_settings(tables, probe) for probe in probes
+    }
     places = {place(s): s for shown, _ in by_probe.values() for s in shown}
     panels = [("noise", "")] * ("noise" in probes) + [("layers", order) for order in _ORDERS] * (
         "layers" in probes
@@ -75,7 +77,7 @@ def _draw_noise(panel: Axes, rows: pd.DataFrame, setting: Setting) -> None:
         undisturbed = condition["final_test_accuracy_discrete"].mean()
         look, x = method_style(method), scales.get_level_values("scale").to_numpy()
         measured.update(x)
-        draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, marker=look.marker)
+        draw_band(panel, x, mean_interval(values), look, linestyle=look.line, marker=look.marker)
         panel.plot([0, x[0]], [undisturbed, values[:, 0].mean()], color=look.color, linestyle=look.line)
     panel.axvline(GUMBEL_DEVIATION, color=NEUTRAL, linewidth=0.7, linestyle=":")
     axis_from_zero(panel, min(measured))
@@ -90,7 +92,7 @@ def _draw_layers(panel: Axes, rows: pd.DataFrame, setting: Setting, order: str) 
     for method, condition in setting.conditions.items():
         layers, values = by_seed(rows_at(rows, condition, "last"), ["layers"], "accuracy")
         look, x = method_style(method), layers.get_level_values("layers").to_numpy()
-        draw_band(panel, x, *mean_interval(values), look, linestyle=look.line, marker=look.marker)
+        draw_band(panel, x, mean_interval(values), look, linestyle=look.line, marker=look.marker)
     panel.set_xticks(np.unique(np.linspace(0, setting.depth, 7).round()))
     panel.set_xlabel(f"discrete layers\n{order}")
     percent_axis(panel.yaxis)

@@ -1,5 +1,7 @@
 """Time to target of single runs as survival data: how many are there by when, and the mean time of each method."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ from lgn.methods import method_label
 _ABOVE = 0.11
 """Of the height of the curves: how far apart the mean times stand above them."""
 
-_LATER = {"marker": ">", "markersize": 5, "markerfacecolor": "white"}
+_LATER: dict[str, Any] = {"marker": ">", "markersize": 5, "markerfacecolor": "white"}
 """A mean time that counts some runs up to their budget alone: the true one is later."""
 
 
@@ -80,7 +82,7 @@ def _draw_steps(panel: Axes, times: survival.Times, look: MethodStyle) -> None:
     """From the first run there to the last, or to the end of those that are not."""
     curve = survival.kaplan_meier(times)
     steps = np.diff(curve.share, prepend=0) > 0
-    marks = {"color": look.color, "linestyle": "none"}
+    marks: dict[str, Any] = {"color": look.color, "linestyle": "none"}
     if steps.any():
         # Before and after lines of all methods would hide each other, and say nothing.
         start = np.flatnonzero(steps)[0]

@@ -1,6 +1,7 @@
 """What temperature, depth and width do: the measures of analysis.grid over one of them, a row of panels a series."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -79,12 +80,12 @@ def series(found: list[Setting]) -> list[Series]:
     """
     every = []
     for setting in found:
-        points = {
+        ran = {
             method: {value: (setting, part) for value, part in by_temperature(setting, method).items()}
             for method in setting.conditions
         }
         where = f"{setting.dataset}, {setting.depth} x {setting.width:,}"
-        every.append(Series("temperature", where, setting.recipe_text, points))
+        every.append(Series("temperature", where, setting.recipe_text, ran))
     mapped = {id(setting) for one in maps(found) for setting in one.settings.values()}
     for scale, other in (("depth", "width"), ("width", "depth")):
         together: dict[tuple, list[Setting]] = {}
@@ -95,7 +96,7 @@ def series(found: list[Setting]) -> list[Series]:
                 together.setdefault(key, []).append(setting)
         for (dataset, fixed, recipe, _), parts in together.items():
             points: dict[str, dict[float, Condition]] = {}
-            for setting in sorted(parts, key=lambda one, name=scale: getattr(one, name)):
+            for setting in sorted(parts, key=attrgetter(scale)):
                 for method, condition in setting.conditions.items():
                     points.setdefault(method, {})[getattr(setting, scale)] = (setting, condition)
             every.append(Series(scale, f"{dataset}, {other} {fixed:,}", recipe, points))

@@ -1,5 +1,7 @@
 """Unused gates, of high entropy: over training, by layer, and whatever the threshold (the paper's Figure 9)."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ from analysis.tidy import Tables
 from analysis.unused import unused_by_layer, with_unused_shares
 from lgn import metrics
 
-_THRESHOLD = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
+_THRESHOLD: dict[str, Any] = {"color": "black", "linewidth": 0.8, "linestyle": (0, (4, 2))}
 
 _LEAST_TOP = 0.05
 """An axis of shares by layer ends here at the lowest: less would magnify what is none."""
@@ -42,14 +44,15 @@ def unused_gates(tables: Tables, found: list[Setting]) -> Figure:
             history = with_unused_shares(tables.history, condition)
             curve = mean_curve(history, condition, "iteration", "unused_share")
             keep = curve[0] > 0
-            style = {"linestyle": look.line, "marker": look.marker}
-            draw_band(along, *(values[keep] for values in curve), look, **style, **markers(int(keep.sum())))
+            style: dict[str, Any] = {"linestyle": look.line, "marker": look.marker}
+            x, *interval = (values[keep] for values in curve)
+            draw_band(along, x, interval, look, **style, **markers(int(keep.sum())))
             by_run = unused_by_layer(tables, condition)
-            interval = mean_interval(by_run.to_numpy())
-            draw_band(by_layer, by_run.columns.to_numpy(), *interval, look, **style, markersize=3.5)
+            by_layer_mean = mean_interval(by_run.to_numpy())
+            draw_band(by_layer, by_run.columns.to_numpy(), by_layer_mean, look, **style, markersize=3.5)
             shares = _shares_above(tables.entropies, condition, "final", setting.depth)
             style |= markers(len(ENTROPY_BINS))
-            draw_band(above, ENTROPY_BINS, *mean_interval(shares), look, **style)
+            draw_band(above, ENTROPY_BINS, mean_interval(shares), look, **style)
         initial = _shares_above(
             tables.entropies, setting.conditions[shown[0]], "initial", setting.depth
         ).mean(0)

@@ -1,6 +1,7 @@
 """One method against the field: the preset of its trials on one net, and its differences to every method there."""
 
 import json
+from typing import Any
 
 import pandas as pd
 
@@ -33,7 +34,7 @@ def entrant_preset(trials: Preset, method: str, depth: int | None) -> dict[str, 
     return {"preset": f"{method}_trials", "base": trials.base, "seeds": trials.seeds, "sweeps": sweeps}
 
 
-def _depth(trials: Preset, sweep: Sweep) -> int:
+def _depth(trials: Preset, sweep: Sweep) -> Any:
     return sweep.set.get("depth", trials.base.get("depth"))
 
 

@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -97,7 +99,10 @@ def final_runs(run: Run, runs: pd.DataFrame) -> pd.DataFrame:
 def paired(one: pd.Series, other: pd.Series) -> tuple[float, float, float]:
     """Mean of one - other, values by seed, over the seeds that both have, and its 95% interval; NaN without any."""
     difference = (one - other).dropna()
-    return tuple(map(float, mean_interval(difference.to_numpy()))) if len(difference) else (math.nan,) * 3
+    if not len(difference):
+        return math.nan, math.nan, math.nan
+    mean, low, high = map(float, mean_interval(difference.to_numpy()))
+    return mean, low, high
 
 
 def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
@@ -116,14 +121,14 @@ def over_nets(scores: pd.DataFrame, finals: Tables) -> pd.DataFrame:
         table = pd.concat(values, axis=1).dropna().to_numpy()
         if len(part) < tuned.groupby(["dataset", "depth", "width"]).ngroups or not len(table):
             continue
-        low, high = bootstrap(lambda seeds, table=table: _middle(table[seeds]), len(table))
+        low, high = bootstrap(partial(_middle, table), len(table))
         rows.append({"method": method, "nets": len(part), "seeds": len(table), "accuracy": _middle(table),
                      "accuracy_low": float(low), "accuracy_high": float(high)})  # fmt: skip
     return pd.DataFrame(rows).sort_values("accuracy", ascending=False) if rows else pd.DataFrame()
 
 
-def _middle(values: np.ndarray) -> float:
-    return float(scipy.stats.trim_mean(values.reshape(-1), 0.25))
+def _middle(values: np.ndarray, rows: np.ndarray | slice = slice(None)) -> float:
+    return float(scipy.stats.trim_mean(values[rows].reshape(-1), 0.25))
 
 
 def accuracies(tables: Tables, condition: pd.DataFrame) -> pd.Series:
@@ -136,7 +141,7 @@ def _interval(name: str, mean: float, low: float, high: float) -> dict[str, floa
     return {name: mean, f"{name}_low": low, f"{name}_high": high}
 
 
-def _row(choice: Choice, kind: str, run: Run, finals: Tables, condition: pd.DataFrame) -> dict[str, object]:
+def _row(choice: Choice, kind: str, run: Run, finals: Tables, condition: pd.DataFrame) -> dict[str, Any]:
     history, target = finals.history, TARGETS.get(run.dataset, math.nan)
     times = times_to_target(history, condition, target)
     half_reached = 2 * times.reached.sum() > len(times.time)

@@ -28,7 +28,12 @@ _NESTED = (('else f"""\n// Packs raw', "else f'''\n// Packs raw"), ('}}"""}"""',
 def import_torchlogix() -> types.ModuleType:
     """Imports the package. Before Python 3.12 the quotes are changed in memory, not in the installation."""
     if sys.version_info < (3, 12) and "torchlogix" not in sys.modules:
-        folder = importlib.util.find_spec("torchlogix").submodule_search_locations[0]
+        spec = importlib.util.find_spec("torchlogix")
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError(
+                "torchlogix: is not installed; allowed: make benchmark, which installs it"
+            )
+        folder = spec.submodule_search_locations[0]
         path = Path(folder, "circuit.py")
         source = path.read_text(encoding="utf-8")
         for there, instead in _NESTED:

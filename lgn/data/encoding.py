@@ -39,9 +39,8 @@ def quantile_levels(values: np.ndarray, max_value: int, count: int) -> np.ndarra
     positive.
     """
     # In parts, because bincount converts its input to int64.
-    histogram = sum(np.bincount(part.ravel(), minlength=max_value + 1) for part in np.array_split(values, 64))
-    histogram[0] = 0
-    below = np.cumsum(histogram)
+    counts = [np.bincount(part.ravel(), minlength=max_value + 1) for part in np.array_split(values, 64)]
+    below = np.append(0, np.cumsum(np.sum(counts, 0)[1:]))
     if below[-1] == 0:
         raise LgnError(
             "threshold_placement: quantile needs positive values, a channel of the training images has none"

@@ -190,9 +190,9 @@ def _unpack(archive: Path, info: DatasetInfo, target: Path) -> None:
         with tarfile.open(archive, "r:gz") as tar:
             for name in info.files:
                 member = tar.getmember(f"{info.folder}/{name}")
-                if not member.isreg():
+                if not member.isreg() or (source := tar.extractfile(member)) is None:
                     raise LgnError(f"{archive}: {member.name} is not a regular file; expected one")
-                with tar.extractfile(member) as source, open(target / name, "wb") as file:
+                with source, open(target / name, "wb") as file:
                     shutil.copyfileobj(source, file)
     except (KeyError, tarfile.TarError, EOFError, zlib.error) as error:
         raise LgnError(f"{archive}: {error}; expected an archive of {', '.join(info.files)}") from None

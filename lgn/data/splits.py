@@ -53,7 +53,7 @@ def sha256_of(*splits: Split) -> str:
     """Hex digest of all images and labels, in order."""
     digest = hashlib.sha256()
     for images, labels in splits:
-        digest.update(np.ascontiguousarray(images))
+        digest.update(np.ascontiguousarray(images).data)
         digest.update(labels.astype("<i8").tobytes())
     return digest.hexdigest()
 

@@ -31,6 +31,7 @@ class Engine(Protocol):
     together: number of batched networks. barrier_seconds: time that step() has waited for the other networks.
     """
 
+    network: LogicNetwork
     name: str
     device: str
     optimizer: OptimizerSettings
@@ -63,18 +64,30 @@ class Engine(Protocol):
         """Adam's second moment of each layer (width, 16), of gradients times optimizer.gradient_scale."""
 
 
-@runtime_checkable
-class KernelEngine(Engine, Protocol):
-    """An engine with its own kernels, whose forward and backward pass other code may call (kernels.module)."""
+class KernelPasses(Protocol):
+    """What kernels.unfused needs of kernels: forward and backward pass, and scores."""
 
     network: LogicNetwork
+    name: str
+    device: str
     frozen: Frozen
+
+    def scores(self, pixels: np.ndarray, mode: str, draw: int = 0) -> np.ndarray:
+        """As Engine.scores."""
+
+    def synchronize(self) -> None:
+        """As Engine.synchronize."""
 
     def forward(self, pixels: np.ndarray | torch.Tensor, step: int) -> torch.Tensor:
         """(batch, classes) float32 scores in train_mode, with the noise of a step; advances nothing."""
 
     def backward(self, gradient: torch.Tensor) -> list[torch.Tensor]:
         """Each layer's float32 gradient of its parameters, from the gradient of the latest forward's scores."""
+
+
+@runtime_checkable
+class KernelEngine(Engine, KernelPasses, Protocol):
+    """An engine with its own kernels, whose forward and backward pass other code may call (kernels.module)."""
 
 
 def make_engine(

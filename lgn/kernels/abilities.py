@@ -12,11 +12,12 @@ from lgn.kernels.optimizers import optimizer_names
 from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_of, noises, parametrizations
 
 ANY = None
+Allowed = dict[str, tuple | Callable | None]
 
-_OPTIMIZERS = {
+_OPTIMIZERS: Allowed = {
     "name": optimizer_names, "learning_rate": ANY, "epsilon": ANY, "loss_scale": ANY, "options": ANY,
 }  # fmt: skip
-_FUSED = {
+_FUSED: Allowed = {
     "noise": NOISE_NAMES,
     "temperature": ANY,
     "straight_through": (False, True),
@@ -25,11 +26,11 @@ _FUSED = {
     "options": ("",),
     "candidates": (1,),
 }
-_ANY_METHOD = {
+_ANY_METHOD: Allowed = {
     "noise": lambda: ("none", *noises()), "parametrization": lambda: tuple(parametrizations()), "options": ANY,
 }  # fmt: skip
 
-ABILITIES: dict[str, tuple[dict[str, tuple | Callable | None], ...]] = {
+ABILITIES: dict[str, tuple[Allowed, Allowed]] = {
     "torch": (_FUSED | _ANY_METHOD | {"candidates": ANY}, _OPTIMIZERS),
     "numba": (_FUSED | _ANY_METHOD, _OPTIMIZERS),
     "triton": (_FUSED | _ANY_METHOD, _OPTIMIZERS),

@@ -1,6 +1,7 @@
 """The discrete network for deployment: packed bits in, class counts out, a million images per second on one thread."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,11 @@ class DiscreteNetwork:
 
     Copies the current logits; this takes milliseconds and no compiler. thresholds (count, pixels) uint8 as in
     encoding.encode. neurons: how many are live and evaluated. Pixels are whole numbers from 0 to 255 of any dtype but
-    bool; other numbers and shapes raise LgnError.
+    bool; other numbers and shapes raise LgnError. network, run: of the record, if lgn.load made this.
     """
+
+    network: LogicNetwork
+    run: Any
 
     def __init__(self, network: LogicNetwork, thresholds: np.ndarray):
         thresholds, circuit = as_thresholds(thresholds, network.inputs), live_circuit(network)

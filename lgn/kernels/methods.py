@@ -41,7 +41,7 @@ class MethodPasses:
         network, draws = self.network, self.network.draws(mode, step, draw)
         # One call for all layers: a method does not depend on the layer, and a torch call costs more than the
         # arithmetic of hundreds of neurons.
-        drawn = replace(draws[0], key=[each.key for each in draws])
+        drawn = replace(draws[0], key=[each.key for each in draws if isinstance(each.key, tuple)])
         parts = network.method.layer(torch.cat(list(network.logits)), drawn)
         return tuple(
             None if part is None else part.view(network.depth, network.width, *part.shape[1:])

@@ -1,5 +1,7 @@
 """The fast kernels in any training loop: a LogicNetwork keeps its interface and computes on an engine."""
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
@@ -45,15 +47,17 @@ class _Accelerated:
     def current(self) -> Engine:
         """The engine; a new one if the network has changed in a way that the old one cannot follow."""
         network, engine = self.network, self.engine
-        if engine is None or (engine.name != "torch" and engine.frozen.changed()):
+        if engine is None or (engine.name != "torch" and cast(KernelEngine, engine).frozen.changed()):
             backend, device = (engine.name, engine.device) if engine else self.asked
             # A bit is a pixel of value 0 or 1; the threshold is 0.
             levels = np.zeros((1, network.inputs), np.uint8)
-            self.engine = make_engine(network, levels, OptimizerSettings(0.0), backend, device, self.threads)
+            engine = self.engine = make_engine(
+                network, levels, OptimizerSettings(0.0), backend, device, self.threads
+            )
             for logits in network.logits:
                 # Some engines make views with gaps, which torch's fused optimisers treat as dense tensors.
                 logits.data = logits.data.contiguous()
-        return self.engine
+        return engine
 
     def __call__(self, bits: torch.Tensor, mode: str, step: int | None, draw: int) -> torch.Tensor:
         network, engine = self.network, self.current()

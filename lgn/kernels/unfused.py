@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from lgn.arrays import as_labels
-from lgn.kernels import LOSS_UNIT, KernelEngine
+from lgn.kernels import LOSS_UNIT, KernelPasses
 from lgn.kernels.optimizers import TorchOptimized, torch_optimizer
 from lgn.methods import OptimizerSettings
 
@@ -14,7 +14,7 @@ class Unfused(TorchOptimized):
 
     together, barrier_seconds = 1, 0.0
 
-    def __init__(self, engine: KernelEngine, settings: OptimizerSettings):
+    def __init__(self, engine: KernelPasses, settings: OptimizerSettings):
         self.engine, self.optimizer = engine, settings
         self.frozen = engine.frozen
         self.forward, self.backward = engine.forward, engine.backward

@@ -1,7 +1,7 @@
 """The interface of a method's file. A layer's parameters are (width, size); its gates are c0 + c1 a + c2 b + c3 ab."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -54,6 +54,7 @@ class Draw:
         noise = self.estimator.noise
         if self.mode != "train_mode" or noise == "none":
             return parameters
+        assert self.key is not None  # train mode always has one
         u = uniforms(self.key, parameters.shape[0], parameters.device)[:, : parameters.shape[1]]
         return parameters + noises()[noise](u).to(parameters.dtype)
 
@@ -69,12 +70,12 @@ class Method:
     name: ClassVar[str]
     label: ClassVar[str]
     size: ClassVar[int] = GATES
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[BaseModel]] = Options
     applies: ClassVar[dict[str, tuple | None]] = {}
     named: ClassVar[dict[str, tuple[str, dict]]] = {}
 
-    def __init__(self, options: Options):
-        self.options = options
+    def __init__(self, options: BaseModel):
+        self.options: Any = options  # of the method's own class
 
     def init(self, generator: np.random.Generator, width: int, initial: Initial) -> torch.Tensor:
         """(width, size) float32 initial parameters; normal by default."""

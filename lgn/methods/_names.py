@@ -52,7 +52,7 @@ def method_name(
             parametrization, noise, straight_through,
         ) and stated.items() <= as_options(options).items():  # fmt: skip
             found[name] = len(stated)
-    return max(found, key=found.get) if found else f"{parametrization}_{noise}"
+    return max(found, key=lambda name: found[name]) if found else f"{parametrization}_{noise}"
 
 
 def spell_out_method(stated: Mapping[str, Any], where: str, base: Mapping[str, Any] = {}) -> dict[str, Any]:

@@ -4,11 +4,15 @@ import importlib
 import pkgutil
 from functools import cache
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lgn.methods._method import Method
 
 PACKAGE = "lgn.methods"
 
 
-def parametrizations() -> dict[str, type]:
+def parametrizations() -> dict[str, "type[Method]"]:
     """name -> class of every method's file, by file name. It loads them on the first call, because they need torch."""
     from lgn.methods._method import Method
 
