@@ -24,8 +24,8 @@ PADDED = {True: 64, False: 32}
 EVALUATION_IMAGES = {True: 1024, False: 64}
 """Images per evaluation block, packed and soft: two layers of activations stay in cache."""
 
-NO_ROWS = np.empty((0, 0, 0), np.float32)
-"""Stands for neuron rows where the state is given."""
+NO_ROWS, NO_RATES = np.empty((0, 0, 0), np.float32), (f32(0), f32(0), f32(0))
+"""Stand for neuron rows and Adam's rates where the state is given, or only gradients are asked for."""
 
 
 class _Buffers(NamedTuple):
@@ -35,6 +35,11 @@ class _Buffers(NamedTuple):
     inputs: np.ndarray
     outputs: np.ndarray
     sums: np.ndarray
+
+    @property
+    def of_kernels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """inputs, outputs and sums, as step.py takes them."""
+        return self[1:]
 
 
 class Passes:
@@ -56,11 +61,11 @@ class Passes:
         # Only inputs that some neuron reads are encoded: `used` holds their indices among all thermometer bits.
         used, compact = np.unique(wiring[0], return_inverse=True)
         wiring[0] = compact.reshape(2, width)
-        self.first, self.second = (np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1]))
+        first, second = np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1])
         self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
-        self.fanout = _transposed_wiring(self.first, self.second)
+        self.wiring = first, second, *_transposed_wiring(first, second)
         # Keys: lanes of a batch, and for activations whether they are packed.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -80,9 +85,7 @@ class Passes:
         pixels = as_pixels(pixels, self.pixels)
         self.count += 1
         buffers = self._encoded(pixels, state.dtype == np.uint8)
-        self._on_threads(
-            steps.propagate, state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
-        )
+        self._on_threads(steps.propagate, state, self.wiring, buffers.of_kernels)
         return buffers.sums[:, : len(pixels)].T / f32(self.network.group_temperature)
 
     def backward_of(self, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -92,12 +95,10 @@ class Passes:
         """
         estimator, packed = self.network.estimator, state.dtype == np.uint8
         buffers = self.buffers[lanes_of(len(gradient), packed), packed]
-        class_gradient, gradients = self._class_gradient(gradient, packed)
         found = zeros((*state.shape[:2], 4))
         self._on_threads(
-            steps.backward, state, NO_ROWS, self.first, self.second, *self.fanout, buffers.inputs,
-            buffers.outputs, class_gradient, gradients, f32(1), f32(estimator.grad_factor), found, f32(0),
-            f32(0), f32(0),
+            steps.backward, state, NO_ROWS, self.wiring, buffers.of_kernels, self._class_gradient(gradient, packed),
+            f32(1), f32(estimator.grad_factor), found, NO_RATES,
         )  # fmt: skip
         return found
 
@@ -115,9 +116,7 @@ class Passes:
             for start in range(thread * size, len(pixels), self.threads * size):
                 block = pixels[start : start + size]
                 self._encode(block, buffers)
-                steps.evaluate_network(
-                    state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
-                )
+                steps.evaluate_network(state, self.wiring, buffers.of_kernels)
                 scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
 
         self._together(evaluate)
@@ -132,7 +131,7 @@ class Passes:
 
     def _on_threads(self, kernel: Callable, *arguments):
         """Calls a kernel of step.py on every thread; returns the first thread's result."""
-        return self._together(lambda thread: kernel(thread, self.threads, self.barrier, *arguments))
+        return self._together(lambda thread: kernel((thread, self.threads, self.barrier), *arguments))
 
     def _together(self, part: Callable):
         """Calls part(thread) on every thread, including this one; returns the first thread's result."""
