@@ -141,7 +141,7 @@ def cell_sums_of_hidden(gates, start, stop, consumers, ours, operands, sums):
 
     A neuron's gradient row is the sum of its consumers' rows, signed by their gates' derivatives. Each neuron gathers
     its own row, so no two neurons write to one place. gates: of the consumers. above: gradient of the layer above, one
-    row per `group` of its neurons. pointers, entries, other_inputs: see passes._transposed_wiring. Bound by those
+    row per `group` of its neurons. pointers, entries, other_inputs: see fanout.transposed_wiring. Bound by those
     random rows. A derivative of 0 is multiplied too: mispredicted branches would cost more than the rows.
     """
     above, group, pointers, entries, other_inputs, grad_factor = consumers

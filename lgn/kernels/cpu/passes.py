@@ -15,6 +15,7 @@ from lgn.kernels.cpu.lanes import kernel
 from lgn.kernels.cpu.memory import transpose_block
 from lgn.kernels.cpu.neuron import f32
 from lgn.kernels.cpu.threads import cancel, new_barrier
+from lgn.kernels.fanout import transposed_wiring
 from lgn.kernels.frozen import Frozen
 from lgn.network import LogicNetwork
 
@@ -65,7 +66,7 @@ class Passes:
         self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
-        self.wiring = first, second, *_transposed_wiring(first, second)
+        self.wiring = first, second, *_fanout(first, second)
         # Keys: lanes of a batch, and for activations whether they are packed.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -213,19 +214,11 @@ def _activations(packed: bool, rows: tuple[int, ...], lanes: int) -> np.ndarray:
     return np.zeros((*rows, lanes // 64), np.uint64) if packed else zeros((*rows, lanes))
 
 
-def _transposed_wiring(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The transposed wiring in CSR form: the consumers of each neuron of the layer before. Layer 0 stays 0.
-
-    pointers (depth, width + 1): where a neuron's entries begin. entries (depth, 2 width): 2 * consumer + operand,
-    operand being 0 or 1. other_inputs (depth, 2 width): the consumer's other input. All int32.
-    """
+def _fanout(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(depth, ...): transposed_wiring of every layer but the first, whose inputs get no gradient: it stays 0."""
     depth, width = first.shape
-    pointers = np.zeros((depth, width + 1), np.int32)
-    entries, other_inputs = (np.zeros((depth, 2 * width), np.int32) for _ in range(2))
+    fanout = tuple(np.zeros((depth, size), np.int32) for size in (width + 1, 2 * width, 2 * width))
     for layer in range(1, depth):
-        read = np.stack([first[layer], second[layer]], axis=1).reshape(-1)
-        other = np.stack([second[layer], first[layer]], axis=1).reshape(-1)
-        order = np.argsort(read, kind="stable")
-        pointers[layer, 1:] = np.cumsum(np.bincount(read, minlength=width))
-        entries[layer], other_inputs[layer] = order, other[order]
-    return pointers, entries, other_inputs
+        for part, found in zip(fanout, transposed_wiring(first[layer], second[layer]), strict=True):
+            part[layer] = found
+    return fanout

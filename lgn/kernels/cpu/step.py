@@ -5,7 +5,7 @@ coefficients (depth, width, 4) float32 in the soft one; activations are uint64 w
 
 What belongs together is one plain tuple (Numba takes 2 us to unbox a NamedTuple):
 team: this thread, number of threads, barrier.
-wiring: first, second (depth, width) int32, and the transposed wiring of passes._transposed_wiring.
+wiring: first, second (depth, width) int32, then fanout.transposed_wiring of every layer (depth, ...).
 buffers: inputs, outputs (depth, width, ...) and sums (classes, lanes) float32.
 gradients: of the class sums (classes, lanes), and of two layers, alternately, (2, width, lanes). float32.
 sampling: noise seed, step, noise code, inverse temperature. rates: Adam's step_size, square_scale, epsilon.
