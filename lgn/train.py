@@ -99,10 +99,8 @@ def _train(
 ) -> str:
     """Trains to the end; returns the record's status. On a stop request it stores a checkpoint and raises Stopped."""
     engine, network, clock = state.engine, state.engine.network, state.clock
-    images, labels = (
-        dataset.train.images,
-        training_labels(dataset.train.labels, run.training_labels, run.seed),
-    )
+    images = dataset.train.images
+    labels = training_labels(dataset.train.labels, run.training_labels, run.seed)
     batches = Batches(len(labels), run.batch_size, run.seed)
     splits = evaluation_splits(run, dataset)
     schedule = metrics.evaluation_schedule(run.iterations, run.evaluations)
