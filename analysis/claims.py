@@ -15,7 +15,7 @@ from analysis.tidy import Tables
 from analysis.unused import unused_shares
 from analysis.verdicts import Effect, Verdict, effect_verdict
 from lgn.errors import LgnError
-from lgn.files import make_folder, require_ours
+from lgn.files import json_values, make_folder, require_ours
 
 MIN_BASELINE_GAP = 0.005
 """Half a point: a baseline gap whose interval reaches below it is nothing to reduce."""
@@ -255,7 +255,8 @@ def write_claims(claims: list[dict], path: Path) -> None:
     make_folder(path.parent)
     require_ours(path, "[")
     path.write_text(
-        json.dumps(_plain(claims), indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(json_values(claims), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+        encoding="utf-8",
     )
 
 
@@ -269,13 +270,3 @@ def read_claims(path: Path) -> list[dict]:
         ) from None
     except (OSError, ValueError) as error:
         raise LgnError(f"{path}: cannot be read as JSON ({' '.join(str(error).split())})") from None
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

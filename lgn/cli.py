@@ -74,10 +74,12 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
 
 
 def execution_of(options: argparse.Namespace):
-    from lgn.run import parse_execution
+    from lgn.execution import Execution
+    from lgn.settings import validated
 
     names = ("backend", "device", "threads", "snapshots")
-    return parse_execution({name: value for name, value in vars(options).items() if name in names}, "lgn")
+    given = {name: value for name, value in vars(options).items() if name in names}
+    return validated(Execution, given, "lgn")
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:

@@ -1,10 +1,8 @@
 """The typed model of a run's execution: backend, device, threads, snapshots."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from lgn.settings import validated
 
 
 class Execution(BaseModel):
@@ -25,8 +23,3 @@ class Execution(BaseModel):
         le=1000,
         description="number of times that a run stores its logits before its end, for probes; 64 bytes per gate each",
     )
-
-
-def parse_execution(settings: dict[str, Any], where: str = "execution") -> Execution:
-    """A validated Execution. Raises LgnError as parse_run does."""
-    return validated(Execution, settings, where)

@@ -74,7 +74,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_json(path: Path, content: dict) -> None:
     """Writes a mapping as an indented JSON file; NaN becomes null."""
-    write_bytes(path, (json.dumps(_json(content), indent=2, allow_nan=False) + "\n").encode())
+    write_bytes(path, (json.dumps(json_values(content), indent=2, allow_nan=False) + "\n").encode())
 
 
 def make_folder(folder: Path) -> None:
@@ -131,12 +131,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _json(value):
+def json_values(value):
     """A value for JSON; NaN and infinity become null."""
     if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
+        return {key: json_values(item) for key, item in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_json(item) for item in value]
+        return [json_values(item) for item in value]
     if hasattr(value, "item"):  # a NumPy number
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

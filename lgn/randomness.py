@@ -57,11 +57,12 @@ class Batches:
 
 def layer_key(seed: int, step: int, layer: int) -> tuple[int, int]:
     """Two 32-bit keys for the noise of one layer at one step. seed: of a stream."""
-    key = _splitmix64(_splitmix64(_splitmix64(seed) + step) + layer)
+    key = splitmix64(splitmix64(splitmix64(seed) + step) + layer)
     return key & MASK32, key >> 32
 
 
-def _splitmix64(x: int) -> int:
+def splitmix64(x):
+    """The next 64-bit number of Steele et al. 2014. x: an int, a NumPy array of uint64, or in a kernel a uint64."""
     x = (x + GOLDEN64) & _MASK64
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK64

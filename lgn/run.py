@@ -12,7 +12,6 @@ from lgn.data.catalog import DATASETS
 from lgn.data.files import info_if_there
 from lgn.data.own import is_own, own_label, read_own
 from lgn.execution import Execution as Execution
-from lgn.execution import parse_execution as parse_execution
 from lgn.methods import NOISE_NAMES, Estimator, OptimizerSettings, method_name
 from lgn.run_options import (
     OWN_OPTIMIZERS,
@@ -22,7 +21,7 @@ from lgn.run_options import (
     require_optimizer,
     without_retired,
 )
-from lgn.settings import validated, whole_values
+from lgn.settings import validated, whole
 
 
 class Run(BaseModel):
@@ -153,7 +152,7 @@ class Run(BaseModel):
         """Adds the sha256 of the user's own data file: its content is part of the run."""
         if not isinstance(settings, dict):
             return settings
-        settings = whole_values(without_retired(settings))
+        settings = {key: whole(key, value) for key, value in without_retired(settings).items()}
         if settings.get("file_sha256") is None and is_own(settings.get("dataset")):
             settings["file_sha256"] = read_own(settings["dataset"]).sha256
         return settings

@@ -61,11 +61,6 @@ def whole(key: str, value: object) -> object:
     return int(number) if number is not None and number.denominator == 1 else value
 
 
-def whole_values(settings: dict[str, Any]) -> dict[str, Any]:
-    """Applies `whole` to each value of a mapping."""
-    return {key: whole(key, value) for key, value in settings.items()}
-
-
 def _listed(first: int, last: int) -> str:
     shown = range(first, last + 1) if last - first < 10 else (first, first + 1, "...", last)
     return ",".join(map(str, shown))

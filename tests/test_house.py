@@ -22,7 +22,8 @@ ALLOWED = {
 """Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
-MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3546, 50
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3534, 50
+MOST_PARAMETERS = 10
 
 
 OF_THE_PAPER = {"paper_values.py", "published.py", "claims.py", "claim_tables.py", "fairness.py"}
@@ -56,6 +57,16 @@ def test_the_core_is_compact():
     assert sum(map(lines, core)) <= MOST_CORE_LINES
     for path in (ROOT / "Snakefile", ROOT / "workflow/Snakefile"):
         assert lines(path) < MOST_SNAKEFILE_LINES
+
+
+def test_a_kernel_takes_few_arguments():
+    """Compile-time constants, in capitals, and self apart."""
+    for path in (ROOT / "lgn/kernels").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                names = [one.arg for one in (*node.args.args, *node.args.kwonlyargs)]
+                counted = [name for name in names if name != "self" and not name.isupper()]
+                assert len(counted) <= MOST_PARAMETERS, (path, node.name)
 
 
 def test_pre_commit_runs_the_linters_that_ci_runs():

@@ -458,20 +458,26 @@ def compile_launches():
     def compile_only(kernel, *arguments, grid, warmup, **keywords):
         values = dict(zip(kernel.arg_names, arguments, strict=False)) | keywords
         signature, constants, attributes = {}, {}, {}
-        for index, parameter in enumerate(kernel.params):
-            name, value = parameter.name, values[parameter.name]
+
+        def type_of(value, place, parameter):
+            if isinstance(value, tuple):
+                return tuple(type_of(part, (*place, i), parameter) for i, part in enumerate(value))
             one = type(value) is int and value == 1 and not parameter.do_not_specialize
             if parameter.is_constexpr or value is None or one:
-                signature[name], constants[name] = "constexpr", value
-                continue
+                constants[place] = value
+                return "constexpr"
             if isinstance(value, torch.Tensor):
-                signature[name], aligned = f"*{names[value.dtype]}", value.data_ptr() % 16 == 0
+                type_, aligned = f"*{names[value.dtype]}", value.data_ptr() % 16 == 0
             elif isinstance(value, int):
-                signature[name], aligned = "i32", value % 16 == 0 and not parameter.do_not_specialize
+                type_, aligned = "i32", value % 16 == 0 and not parameter.do_not_specialize
             else:
-                signature[name], aligned = "fp32", False
+                type_, aligned = "fp32", False
             if aligned:
-                attributes[(index,)] = [["tt.divisibility", 16]]
+                attributes[place] = [["tt.divisibility", 16]]
+            return type_
+
+        for index, parameter in enumerate(kernel.params):
+            signature[parameter.name] = type_of(values[parameter.name], (index,), parameter)
         variant = f"{kernel.__name__} {signature} {constants} {attributes}"
         if variant not in compiled:
             source = ASTSource(kernel, signature, constants, attributes)

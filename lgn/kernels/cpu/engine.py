@@ -12,7 +12,7 @@ from lgn.kernels import LOSS_UNIT
 from lgn.kernels.abilities import require_fused
 from lgn.kernels.cpu import step as steps
 from lgn.kernels.cpu.neuron import LOGITS, MOMENT, NOISE_CODES, ROW, SQUARE, f32, u64
-from lgn.kernels.cpu.passes import Passes, lanes_of, zeros
+from lgn.kernels.cpu.passes import NO_RATES, Passes, lanes_of, zeros
 from lgn.kernels.frozen import require_shared
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork
@@ -50,25 +50,26 @@ class NumbaEngine(Passes):
         require_shared(network, self.addresses)
         buffers = self._encoded(pixels, estimator.straight_through)
         optimizer, step = self.optimizer, int(network.iteration)
+        step_size = optimizer.learning_rate / (1 - BETA_1 ** (step + 1))
+        rates = f32(step_size), f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))), f32(optimizer.scaled_epsilon)
+        labels = np.array(labels, np.int64)
+        loss_settings = labels, float(network.group_temperature), float(optimizer.gradient_scale)
         loss = self._on_threads(
-            steps.train_step, self._state(estimator.straight_through), self.rows, self.first, self.second,
-            *self.fanout, buffers.inputs, buffers.outputs, np.array(labels, np.int64), buffers.sums,
-            *self._gradients(len(pixels), estimator.straight_through), *self._training_sampling(step),
-            f32(estimator.grad_factor), float(network.group_temperature), float(optimizer.gradient_scale),
-            f32(optimizer.learning_rate / (1 - BETA_1 ** (step + 1))), f32(1 / math.sqrt(1 - BETA_2 ** (step + 1))),
-            f32(optimizer.scaled_epsilon),
+            steps.train_step, self._state(estimator.straight_through), self.rows, self.wiring, buffers.of_kernels,
+            self._gradients(len(pixels), estimator.straight_through), self._training_sampling(step),
+            f32(estimator.grad_factor), loss_settings, rates,
         )  # fmt: skip
         self.loss_sum += float(np.rint(loss / LOSS_UNIT)) * LOSS_UNIT
         self.loss_count += 1
-        network.iteration += 1
+        network.iteration.add_(1)  # += would go through torch's slow Module.__setattr__.
 
     def forward(self, pixels: np.ndarray, step: int) -> torch.Tensor:
         network, pixels = self.network, as_pixels(pixels, self.pixels)
         buffers = self._encoded(pixels, network.estimator.straight_through)
         self._take_logits()
         self._on_threads(
-            steps.forward, self._state(network.estimator.straight_through), self.rows, self.first,
-            self.second, buffers.inputs, buffers.outputs, buffers.sums, *self._training_sampling(step),
+            steps.forward, self._state(network.estimator.straight_through), self.rows, self.wiring,
+            buffers.of_kernels, self._training_sampling(step),
         )  # fmt: skip
         return torch.from_numpy(buffers.sums[:, : len(pixels)].T / f32(network.group_temperature))
 
@@ -77,12 +78,11 @@ class NumbaEngine(Passes):
         buffers = self.buffers[
             lanes_of(len(gradient), estimator.straight_through), estimator.straight_through
         ]
-        class_gradient, gradients = self._class_gradient(gradient.numpy(), estimator.straight_through)
+        gradients = self._class_gradient(gradient.numpy(), estimator.straight_through)
         logit_gradients = zeros((network.depth, network.width, GATES))
         self._on_threads(
-            steps.backward, self._state(estimator.straight_through), self.rows, self.first, self.second,
-            *self.fanout, buffers.inputs, buffers.outputs, class_gradient, gradients,
-            f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, f32(0), f32(0), f32(0),
+            steps.backward, self._state(estimator.straight_through), self.rows, self.wiring, buffers.of_kernels,
+            gradients, f32(1 / estimator.temperature), f32(estimator.grad_factor), logit_gradients, NO_RATES,
         )  # fmt: skip
         return list(torch.from_numpy(logit_gradients))
 
@@ -100,10 +100,9 @@ class NumbaEngine(Passes):
         self._take_logits()
         # A row's weights are scratch memory of a step: sampling here disturbs only a pending backward().
         state = self._state(packed)
-        steps.prepare_state(
-            state, self.rows, u64((network.evaluation_noise_seed + draw) % 2**64), int(network.iteration), noise,
-            f32(1 / estimator.temperature),
-        )  # fmt: skip
+        seed = u64((network.evaluation_noise_seed + draw) % 2**64)
+        sampling = seed, int(network.iteration), noise, f32(1 / estimator.temperature)
+        steps.prepare_state(state, self.rows, sampling)
         return self.scores_of(state, pixels)
 
     def synchronize(self) -> None:

@@ -24,7 +24,7 @@ from lgn.kernels.cpu.lanes import (
 )
 from lgn.kernels.cpu.memory import at, load, store
 from lgn.methods import BETA_1, BETA_2
-from lgn.randomness import GOLDEN32, GOLDEN64, MIX_1, MIX_2
+from lgn.randomness import GOLDEN32, MIX_1, MIX_2, splitmix64
 
 f32, u32, u64 = np.float32, np.uint32, np.uint64
 
@@ -103,18 +103,13 @@ def erf_inverse(x):
     return x * select(w < 5.0, p, q)
 
 
-@inlined
-def split_mix(x):
-    x = u64(x) + u64(GOLDEN64)
-    x = (x ^ (x >> u64(30))) * u64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> u64(27))) * u64(0x94D049BB133111EB)
-    return x ^ (x >> u64(31))
+split_mix = inlined(splitmix64)
 
 
 @inlined
 def layer_key(seed, step, layer):
     """randomness.layer_key as one 64-bit number."""
-    return split_mix(split_mix(split_mix(seed) + u64(step)) + u64(layer))
+    return split_mix(split_mix(split_mix(u64(seed)) + u64(step)) + u64(layer))
 
 
 @inlined

@@ -1,8 +1,9 @@
 """The parts of a step with straight-through: activations are exactly 0 or 1, so a batch is a few machine words.
 
-Shapes: rows (depth, width, 64) float32, see neuron.ROW; gates (depth, width) uint8; first, second (depth, width)
-int32, which in layer 0 index the packed inputs; bits (neurons, words) uint64, image 64 w + t in bit t of word w;
-gradients (width, 64 words) float32. The last layer's gradient has one row per class; its neurons share it.
+Shapes: rows (depth, width, 64) float32, see neuron.ROW; gates (depth, width) uint8; bits (neurons, words) uint64,
+image 64 w + t in bit t of word w; gradients (width, 64 words) float32. The last layer's gradient has one row per
+class; its neurons share it. operands: what a layer reads, (inputs, first, second), whose first and second (width,)
+int32 index the inputs. sampling: see step.py.
 """
 
 import numpy as np
@@ -47,8 +48,9 @@ def pack_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def sample_gates(gates, rows, begin, end, seed, step, noise, inverse_temperature):
+def sample_gates(gates, rows, begin, end, sampling):
     """Draws the gates of neurons begin to end of every layer for one step; writes soft weights to their rows."""
+    seed, step, noise, inverse_temperature = sampling
     depth, width = gates.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
@@ -60,8 +62,9 @@ def sample_gates(gates, rows, begin, end, seed, step, noise, inverse_temperature
 
 
 @kernel
-def evaluate_gates(gates, begin, end, first, second, inputs, outputs):
+def evaluate_gates(gates, begin, end, operands, outputs):
     """Outputs of a layer's neurons begin to end: bitwise operations on words. Bound by reading two random rows."""
+    inputs, first, second = operands
     words = outputs.shape[1]
     for j in range(begin, end):
         k = u64(at(gates, j))
@@ -118,8 +121,9 @@ def add_cells(sums, g, inputs, mask_a, mask_b):
 
 
 @kernel
-def cell_sums_of_outputs(gates, start, stop, class_gradient, inputs, first, second, sums):
+def cell_sums_of_outputs(gates, start, stop, class_gradient, operands, sums):
     """sums (chunk, 4) for the last layer's neurons start to stop: their gradients summed over all, a, b and ab."""
+    inputs, first, second = operands
     classes, lanes = class_gradient.shape
     width, words = first.size, lanes // 64
     group = width // classes
@@ -132,17 +136,17 @@ def cell_sums_of_outputs(gates, start, stop, class_gradient, inputs, first, seco
 
 
 @kernel
-def cell_sums_of_hidden(
-    gates, start, stop, above, group, pointers, entries, other_inputs, grad_factor, outputs, gradients, keep,
-    inputs, first, second, sums,
-):  # fmt: skip
+def cell_sums_of_hidden(gates, start, stop, consumers, ours, operands, sums):
     """cell_sums_of_outputs for a hidden layer. With `keep` it writes the layer's gradients too, for the layer below.
 
     A neuron's gradient row is the sum of its consumers' rows, signed by their gates' derivatives. Each neuron gathers
     its own row, so no two neurons write to one place. gates: of the consumers. above: gradient of the layer above, one
-    row per `group` of its neurons. pointers, entries, other_inputs: see passes._transposed_wiring. Bound by those
+    row per `group` of its neurons. pointers, entries, other_inputs: see fanout.transposed_wiring. Bound by those
     random rows. A derivative of 0 is multiplied too: mispredicted branches would cost more than the rows.
     """
+    above, group, pointers, entries, other_inputs, grad_factor = consumers
+    outputs, gradients, keep = ours
+    inputs, first, second = operands
     lanes = gradients.shape[1]
     words = lanes // 64
     far = above.size > CACHED

@@ -15,6 +15,7 @@ from lgn.kernels.cpu.lanes import kernel
 from lgn.kernels.cpu.memory import transpose_block
 from lgn.kernels.cpu.neuron import f32
 from lgn.kernels.cpu.threads import cancel, new_barrier
+from lgn.kernels.fanout import transposed_wiring
 from lgn.kernels.frozen import Frozen
 from lgn.network import LogicNetwork
 
@@ -24,8 +25,8 @@ PADDED = {True: 64, False: 32}
 EVALUATION_IMAGES = {True: 1024, False: 64}
 """Images per evaluation block, packed and soft: two layers of activations stay in cache."""
 
-NO_ROWS = np.empty((0, 0, 0), np.float32)
-"""Stands for neuron rows where the state is given."""
+NO_ROWS, NO_RATES = np.empty((0, 0, 0), np.float32), (f32(0), f32(0), f32(0))
+"""Stand for neuron rows and Adam's rates where the state is given, or only gradients are asked for."""
 
 
 class _Buffers(NamedTuple):
@@ -35,6 +36,11 @@ class _Buffers(NamedTuple):
     inputs: np.ndarray
     outputs: np.ndarray
     sums: np.ndarray
+
+    @property
+    def of_kernels(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """inputs, outputs and sums, as step.py takes them."""
+        return self[1:]
 
 
 class Passes:
@@ -56,11 +62,11 @@ class Passes:
         # Only inputs that some neuron reads are encoded: `used` holds their indices among all thermometer bits.
         used, compact = np.unique(wiring[0], return_inverse=True)
         wiring[0] = compact.reshape(2, width)
-        self.first, self.second = (np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1]))
+        first, second = np.ascontiguousarray(wiring[:, 0]), np.ascontiguousarray(wiring[:, 1])
         self.pixels = thresholds.shape[1]
         self.used_pixels = (used % thresholds.shape[1]).astype(np.int32)
         self.used_levels = thresholds.reshape(-1)[used]
-        self.fanout = _transposed_wiring(self.first, self.second)
+        self.wiring = first, second, *_fanout(first, second)
         # Keys: lanes of a batch, and for activations whether they are packed.
         self.buffers: dict[tuple[int, bool], _Buffers] = {}
         self.gradients: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -80,9 +86,7 @@ class Passes:
         pixels = as_pixels(pixels, self.pixels)
         self.count += 1
         buffers = self._encoded(pixels, state.dtype == np.uint8)
-        self._on_threads(
-            steps.propagate, state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
-        )
+        self._on_threads(steps.propagate, state, self.wiring, buffers.of_kernels)
         return buffers.sums[:, : len(pixels)].T / f32(self.network.group_temperature)
 
     def backward_of(self, state: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -92,12 +96,10 @@ class Passes:
         """
         estimator, packed = self.network.estimator, state.dtype == np.uint8
         buffers = self.buffers[lanes_of(len(gradient), packed), packed]
-        class_gradient, gradients = self._class_gradient(gradient, packed)
         found = zeros((*state.shape[:2], 4))
         self._on_threads(
-            steps.backward, state, NO_ROWS, self.first, self.second, *self.fanout, buffers.inputs,
-            buffers.outputs, class_gradient, gradients, f32(1), f32(estimator.grad_factor), found, f32(0),
-            f32(0), f32(0),
+            steps.backward, state, NO_ROWS, self.wiring, buffers.of_kernels, self._class_gradient(gradient, packed),
+            f32(1), f32(estimator.grad_factor), found, NO_RATES,
         )  # fmt: skip
         return found
 
@@ -115,9 +117,7 @@ class Passes:
             for start in range(thread * size, len(pixels), self.threads * size):
                 block = pixels[start : start + size]
                 self._encode(block, buffers)
-                steps.evaluate_network(
-                    state, self.first, self.second, buffers.inputs, buffers.outputs, buffers.sums
-                )
+                steps.evaluate_network(state, self.wiring, buffers.of_kernels)
                 scores[start : start + len(block)] = buffers.sums[:, : len(block)].T
 
         self._together(evaluate)
@@ -132,7 +132,7 @@ class Passes:
 
     def _on_threads(self, kernel: Callable, *arguments):
         """Calls a kernel of step.py on every thread; returns the first thread's result."""
-        return self._together(lambda thread: kernel(thread, self.threads, self.barrier, *arguments))
+        return self._together(lambda thread: kernel((thread, self.threads, self.barrier), *arguments))
 
     def _together(self, part: Callable):
         """Calls part(thread) on every thread, including this one; returns the first thread's result."""
@@ -214,19 +214,11 @@ def _activations(packed: bool, rows: tuple[int, ...], lanes: int) -> np.ndarray:
     return np.zeros((*rows, lanes // 64), np.uint64) if packed else zeros((*rows, lanes))
 
 
-def _transposed_wiring(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The transposed wiring in CSR form: the consumers of each neuron of the layer before. Layer 0 stays 0.
-
-    pointers (depth, width + 1): where a neuron's entries begin. entries (depth, 2 width): 2 * consumer + operand,
-    operand being 0 or 1. other_inputs (depth, 2 width): the consumer's other input. All int32.
-    """
+def _fanout(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(depth, ...): transposed_wiring of every layer but the first, whose inputs get no gradient: it stays 0."""
     depth, width = first.shape
-    pointers = np.zeros((depth, width + 1), np.int32)
-    entries, other_inputs = (np.zeros((depth, 2 * width), np.int32) for _ in range(2))
+    fanout = tuple(np.zeros((depth, size), np.int32) for size in (width + 1, 2 * width, 2 * width))
     for layer in range(1, depth):
-        read = np.stack([first[layer], second[layer]], axis=1).reshape(-1)
-        other = np.stack([second[layer], first[layer]], axis=1).reshape(-1)
-        order = np.argsort(read, kind="stable")
-        pointers[layer, 1:] = np.cumsum(np.bincount(read, minlength=width))
-        entries[layer], other_inputs[layer] = order, other[order]
-    return pointers, entries, other_inputs
+        for part, found in zip(fanout, transposed_wiring(first[layer], second[layer]), strict=True):
+            part[layer] = found
+    return fanout

@@ -33,8 +33,9 @@ def expand_inputs(columns, used_pixels, used_levels, inputs):
 
 
 @kernel
-def mix_coefficients(coefficients, rows, begin, end, seed, step, noise, inverse_temperature):
+def mix_coefficients(coefficients, rows, begin, end, sampling):
     """Writes soft weights to the rows of neurons begin to end of every layer, and their mixtures' c0..c3."""
+    seed, step, noise, inverse_temperature = sampling
     depth, width, _ = coefficients.shape
     for layer in range(depth):
         key = layer_key(seed, step, layer)
@@ -51,8 +52,9 @@ def mix_coefficients(coefficients, rows, begin, end, seed, step, noise, inverse_
 
 
 @kernel
-def evaluate_mixtures(coefficients, begin, end, first, second, inputs, outputs):
+def evaluate_mixtures(coefficients, begin, end, operands, outputs):
     """Outputs of a layer's neurons begin to end. Bound by reading two random rows and writing one."""
+    inputs, first, second = operands
     lanes = outputs.shape[1]
     for j in range(begin, end):
         c0, c1 = at(coefficients, 4 * j), at(coefficients, 4 * j + 1)
@@ -101,8 +103,9 @@ def add_products(sums, g, inputs, row_a, row_b):
 
 
 @kernel
-def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first, second, sums):
+def products_of_outputs(coefficients, start, stop, class_gradient, operands, sums):
     """sums (chunk, 4) for the last layer's neurons start to stop: their gradients summed alone, times a, b and ab."""
+    inputs, first, second = operands
     classes, lanes = class_gradient.shape
     group = first.size // classes
     for j in range(start, stop):
@@ -114,14 +117,14 @@ def products_of_outputs(coefficients, start, stop, class_gradient, inputs, first
 
 
 @kernel
-def products_of_hidden(
-    coefficients, start, stop, above, group, pointers, entries, other_inputs, grad_factor, outputs, gradients, keep,
-    inputs, first, second, sums,
-):  # fmt: skip
+def products_of_hidden(coefficients, start, stop, consumers, ours, operands, sums):
     """products_of_outputs for a hidden layer. With `keep` it writes the layer's gradients too, for the layer below.
 
     coefficients: of the consumers. Bound by random rows, as packed.cell_sums_of_hidden is; see there for the rest.
     """
+    above, group, pointers, entries, other_inputs, grad_factor = consumers
+    outputs, gradients, keep = ours
+    inputs, first, second = operands
     lanes = gradients.shape[1]
     far = above.size > CACHED
     for j in range(start, stop):

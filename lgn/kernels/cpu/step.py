@@ -2,6 +2,14 @@
 
 The packed and the soft path differ only in their parts. `state` is gates (depth, width) uint8 in the packed path and
 coefficients (depth, width, 4) float32 in the soft one; activations are uint64 words or float32 lanes to match.
+
+What belongs together is one plain tuple (Numba takes 2 us to unbox a NamedTuple):
+team: this thread, number of threads, barrier.
+wiring: first, second (depth, width) int32, then fanout.transposed_wiring of every layer (depth, ...).
+buffers: inputs, outputs (depth, width, ...) and sums (classes, lanes) float32.
+gradients: of the class sums (classes, lanes), and of two layers, alternately, (2, width, lanes). float32.
+sampling: noise seed, step, noise code, inverse temperature. rates: Adam's step_size, square_scale, epsilon.
+loss: labels, group temperature, gradient scale.
 """
 
 import numpy as np
@@ -40,22 +48,25 @@ sums_of_hidden = _by_state(packed.cell_sums_of_hidden, soft.products_of_hidden)
 
 
 @kernel
-def prepare_state(state, rows, seed, step, noise, inverse_temperature):
+def prepare_state(state, rows, sampling):
     """Computes every neuron's gates or coefficients for one step. Without noise: argmax gates or the soft network."""
     float_control = flush_denormals()
-    prepare(state, rows, 0, state.shape[1], seed, step, noise, inverse_temperature)
+    prepare(state, rows, 0, state.shape[1], sampling)
     restore_float_control(float_control)
 
 
 @kernel
-def propagate(thread, threads, barrier, state, first, second, inputs, outputs, sums):
-    """One thread's part of the forward pass of a state. outputs (depth, width, ...), sums (classes, lanes)."""
+def propagate(team, state, wiring, buffers):
+    """One thread's part of the forward pass of a state."""
+    thread, threads, barrier = team
+    inputs, outputs, sums = buffers
     depth, width = state.shape[:2]
     begin, end = slice_of(width, thread, threads)
     float_control = flush_denormals()
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[layer - 1]
-        evaluate_layer(state[layer], begin, end, first[layer], second[layer], source, outputs[layer])
+        operands = source, wiring[0][layer], wiring[1][layer]
+        evaluate_layer(state[layer], begin, end, operands, outputs[layer])
         wait(barrier, threads)
     begin, end = slice_of(sum_units(state, sums), thread, threads)
     class_sums(state[depth - 1], begin, end, outputs[depth - 1], sums)
@@ -64,96 +75,79 @@ def propagate(thread, threads, barrier, state, first, second, inputs, outputs, s
 
 
 @kernel
-def forward(
-    thread, threads, barrier, state, rows, first, second, inputs, outputs, sums, seed, step, noise,
-    inverse_temperature,
-):  # fmt: skip
-    """One thread's part of sampling and the forward pass. outputs (depth, width, ...), sums (classes, lanes)."""
-    begin, end = slice_of(state.shape[1], thread, threads)
+def forward(team, state, rows, wiring, buffers, sampling):
+    """One thread's part of sampling and the forward pass."""
+    begin, end = slice_of(state.shape[1], team[0], team[1])
     float_control = flush_denormals()
-    prepare(state, rows, begin, end, seed, step, noise, inverse_temperature)
+    prepare(state, rows, begin, end, sampling)
     restore_float_control(float_control)
-    propagate(thread, threads, barrier, state, first, second, inputs, outputs, sums)
+    propagate(team, state, wiring, buffers)
 
 
 @kernel
-def backward(
-    thread, threads, barrier, state, rows, first, second, pointers, entries, other_inputs, inputs, outputs,
-    class_gradient, gradients, inverse_temperature, grad_factor, found, step_size, square_scale, epsilon,
-):  # fmt: skip
+def backward(team, state, rows, wiring, buffers, gradients, inverse_temperature, grad_factor, found, rates):
     """One thread's part of the backward pass of the latest forward.
 
     found empty: each chunk of neurons goes through Adam at once. found (depth, width, 16): receives the gradients of
     the logits. found (depth, width, 4): receives those of c0..c3; rows and inverse_temperature are then not read.
-    gradients (2, width, lanes) float32: two layers, alternately.
     """
+    thread, threads, barrier = team
+    first, second, pointers, entries, other_inputs = wiring
+    inputs, outputs, _ = buffers
+    class_gradient, layer_gradients = gradients
     depth, width = state.shape[:2]
-    group = width // class_gradient.shape[0]
     begin, end = slice_of(width, thread, threads)
     float_control = flush_denormals()
     sums = np.empty((CHUNK, 4), np.float32)
     for layer in range(depth - 1, -1, -1):
         source = inputs if layer == 0 else outputs[layer - 1]
-        ours, above = gradients[layer & 1], gradients[(layer + 1) & 1]
+        operands = source, first[layer], second[layer]
+        # The last two layers read the gradient of the class sums: one row for all neurons of a class.
+        above, group = layer_gradients[(layer + 1) & 1], 1
+        if layer >= depth - 2:
+            above, group = class_gradient, width // class_gradient.shape[0]
+        upper = min(layer + 1, depth - 1)
+        consumers = above, group, pointers[upper], entries[upper], other_inputs[upper], grad_factor
+        ours = outputs[layer], layer_gradients[layer & 1], layer > 0
         for start in range(begin, end, CHUNK):
             stop = min(start + CHUNK, end)
             if layer == depth - 1:
-                sums_of_outputs(
-                    state[layer], start, stop, class_gradient, source, first[layer], second[layer], sums
-                )
-            elif layer == depth - 2:
-                sums_of_hidden(
-                    state[layer + 1], start, stop, class_gradient, group, pointers[layer + 1], entries[layer + 1],
-                    other_inputs[layer + 1], grad_factor, outputs[layer], ours, layer > 0, source, first[layer],
-                    second[layer], sums,
-                )  # fmt: skip
+                sums_of_outputs(state[layer], start, stop, class_gradient, operands, sums)
             else:
-                sums_of_hidden(
-                    state[layer + 1], start, stop, above, 1, pointers[layer + 1], entries[layer + 1],
-                    other_inputs[layer + 1], grad_factor, outputs[layer], ours, layer > 0, source, first[layer],
-                    second[layer], sums,
-                )  # fmt: skip
+                sums_of_hidden(state[upper], start, stop, consumers, ours, operands, sums)
             from_, to = layer * width + start, layer * width + stop
             if found.shape[2] == 4:
                 found[layer, start:stop] = sums[: stop - start]
             elif found.size:
                 write_gradients(rows, from_, to, sums, inverse_temperature, found)
             else:
-                update_neurons(rows, from_, to, sums, inverse_temperature, step_size, square_scale, epsilon)
+                update_neurons(rows, from_, to, sums, inverse_temperature, *rates)
         wait(barrier, threads)
     restore_float_control(float_control)
 
 
 @kernel
-def train_step(
-    thread, threads, barrier, state, rows, first, second, pointers, entries, other_inputs, inputs, outputs, labels,
-    sums, class_gradient, gradients, seed, step, noise, inverse_temperature, grad_factor, group_temperature,
-    gradient_scale, step_size, square_scale, epsilon,
-):  # fmt: skip
+def train_step(team, state, rows, wiring, buffers, gradients, sampling, grad_factor, loss, rates):
     """One thread's part of sampling, forward, loss, backward and Adam; thread 0 returns the loss."""
-    forward(
-        thread, threads, barrier, state, rows, first, second, inputs, outputs, sums, seed, step, noise,
-        inverse_temperature,
-    )  # fmt: skip
-    loss = 0.0
-    if thread == 0:
-        loss = loss_and_gradient(sums, labels, group_temperature, gradient_scale, class_gradient)
-    wait(barrier, threads)
-    backward(
-        thread, threads, barrier, state, rows, first, second, pointers, entries, other_inputs, inputs, outputs,
-        class_gradient, gradients, inverse_temperature, grad_factor, np.empty((0, 0, 0), np.float32), step_size,
-        square_scale, epsilon,
-    )  # fmt: skip
-    return loss
+    forward(team, state, rows, wiring, buffers, sampling)
+    mean_loss = 0.0
+    if team[0] == 0:
+        mean_loss = loss_and_gradient(buffers[2], *loss, gradients[0])
+    wait(team[2], team[1])
+    none = np.empty((0, 0, 0), np.float32)
+    backward(team, state, rows, wiring, buffers, gradients, sampling[3], grad_factor, none, rates)
+    return mean_loss
 
 
 @kernel
-def evaluate_network(state, first, second, inputs, outputs, sums):
+def evaluate_network(state, wiring, buffers):
     """Class sums of encoded inputs. outputs (2, width, ...): two layers, alternately."""
+    inputs, outputs, sums = buffers
     depth, width = state.shape[:2]
     float_control = flush_denormals()
     for layer in range(depth):
         source = inputs if layer == 0 else outputs[(layer - 1) & 1]
-        evaluate_layer(state[layer], 0, width, first[layer], second[layer], source, outputs[layer & 1])
+        operands = source, wiring[0][layer], wiring[1][layer]
+        evaluate_layer(state[layer], 0, width, operands, outputs[layer & 1])
     class_sums(state[depth - 1], 0, sum_units(state, sums), outputs[(depth - 1) & 1], sums)
     restore_float_control(float_control)

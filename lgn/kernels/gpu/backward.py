@@ -67,23 +67,30 @@ def loss_and_gradient(
 
 @triton.jit(do_not_specialize=["layer"])
 def backward(
-    logits, moments, squares, logit_gradients, keys, rates, epsilon, layer, depth, rows, width, inverse_temperatures,
-    above, group, pointers, entries, other_inputs, state, outputs, grad_factor, gradients, below, first, second,
-    tiles, KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
+    parameters, sampling, rates, layer, shape, above, consumers, gradients, operands, tiles,
+    KEEP: tl.constexpr, NOISE: tl.constexpr, WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One layer's backward pass: gradients of its outputs, their sums over the batch, softmax, Adam.
 
-    logits, moments, squares (rows, 16) float32: Adam changes them; rates (replicas, 2) holds its (step_size,
-    square_scale). If logit_gradients (rows, 16) is not None, it receives the gradients, and moments, squares and rates
-    are None. keys (replicas, depth, 2) int32. above: gradients of the layer above, one row per `group` of its neurons;
-    state: that layer's gates or coefficients. pointers, entries, other_inputs: consumers of this layer, see
-    memory.transposed_wiring; outputs: this layer's. In the last layer pointers is None and `above` is its own gradient.
-    If logits is None, logit_gradients (rows, 4) receives the gradients of c0..c3, the sums over the batch.
-    KEEP: write this layer's gradients (rows, lanes) for the layer below. below: activations that first, second index.
+    parameters: logits, moments, squares (rows, 16) float32, which Adam changes, and `found`. If found (rows, 16) is
+    not None, it receives the gradients, and moments, squares and rates are None. If logits is None, found (rows, 4)
+    receives the gradients of c0..c3, the sums over the batch. sampling: keys (replicas, depth, 2) int32 and inverse
+    temperatures. rates: Adam's (replicas, 2) (step_size, square_scale), and epsilon. shape: depth, rows, width.
+    above: gradients of the layer above, one row per `group` of its neurons. consumers of this layer: pointers, entries,
+    other_inputs, see fanout.transposed_wiring; their state, gates or coefficients; this layer's outputs; grad_factor.
+    In the last layer pointers is None and `above` is its own gradient. KEEP: write this layer's gradients (rows, lanes)
+    for the layer below. operands: activations of the layer below, and first and second, which index them.
 
     A neuron's gradient row is the sum of its consumers' rows times their derivatives. Each program gathers its own
     rows, so no two write to one place. Bound by those random rows; a row whose derivatives are all 0 is not read.
     """
+    logits, moments, squares, found = parameters
+    keys, inverse_temperatures = sampling
+    rates, epsilon = rates
+    depth, rows, width = shape
+    above, group = above
+    pointers, entries, other_inputs, state, outputs, grad_factor = consumers
+    below, first, second = operands
     j = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = j < rows
     row_a = tl.load(first + j, mask=inside, other=0)
@@ -130,7 +137,7 @@ def backward(
         sab += tl.sum(tl.sum(times(ga, b), 2), 1)
 
     if logits is None:
-        four = logit_gradients + 4 * j.to(tl.int64)
+        four = found + 4 * j.to(tl.int64)
         tl.store(four, s, mask=inside)
         tl.store(four + 1, sa, mask=inside)
         tl.store(four + 2, sb, mask=inside)
@@ -143,8 +150,8 @@ def backward(
         inverse_temperature = tl.load(inverse_temperatures + replica)[:, None]
         weights = softmax(perturbed(z, keys, replica * depth + layer, j % width, NOISE), inverse_temperature)
         v = logit_gradient(weights, s, sa, sb, sab, inverse_temperature)
-        if logit_gradients is not None:
-            tl.store(logit_gradients + place, v, mask=mask)
+        if found is not None:
+            tl.store(found + place, v, mask=mask)
         else:
             moment = tl.load(moments + place, mask=mask, other=0.0)
             square = tl.load(squares + place, mask=mask, other=0.0)

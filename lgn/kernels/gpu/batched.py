@@ -15,6 +15,7 @@ import torch
 from lgn.arrays import as_pixels, as_thresholds, require_logits, require_mode
 from lgn.errors import LgnError
 from lgn.kernels.abilities import require_fused
+from lgn.kernels.fanout import transposed_wiring
 from lgn.kernels.frozen import Frozen, require_shared
 from lgn.kernels.gpu.launch import Launcher
 from lgn.kernels.gpu.memory import (
@@ -29,7 +30,6 @@ from lgn.kernels.gpu.memory import (
     replica_wiring,
     state_shapes,
     step_shapes,
-    transposed_wiring,
 )
 from lgn.methods import BETA_1, BETA_2, OptimizerSettings
 from lgn.network import LogicNetwork

@@ -112,25 +112,28 @@ class Launcher:
         for layer in range(last, -1, -1):
             logits = None if memory.logits is None else memory.logits[layer]
             if logit_gradients is None:
-                optimiser = memory.moments[layer], memory.squares[layer], None, buffers.keys, buffers.rates
+                parameters, rates = (
+                    (logits, memory.moments[layer], memory.squares[layer], None),
+                    buffers.rates,
+                )
             else:
-                optimiser = None, None, logit_gradients[layer], buffers.keys, None
+                parameters, rates = (logits, None, None, logit_gradients[layer]), None
             if layer >= last - 1:
                 # The last two layers read the gradient of the class sums, one row per class.
                 above = buffers.class_gradient, self.width // self.classes
             else:
                 above = buffers.gradients[(layer + 1) & 1], 1
-            fanout, gradients = (None,) * 5, None
+            consumers, gradients = (None,) * 6, None
             if layer < last:
-                fanout = (
+                consumers = (
                     memory.pointers[layer], memory.entries[layer], memory.other_inputs[layer], buffers.state[layer + 1],
-                    buffers.outputs[layer],
+                    buffers.outputs[layer], self.estimator.grad_factor,
                 )  # fmt: skip
                 gradients = buffers.gradients[layer & 1]
+            below = buffers.outputs[layer - 1] if layer else buffers.inputs
+            operands = below, memory.first[layer], memory.second[layer]
             backward[(triton.cdiv(rows, block),)](
-                logits, *optimiser, self.optimizer.scaled_epsilon, layer, self.depth, rows, self.width,
-                buffers.inverse_temperatures, *above, *fanout, self.estimator.grad_factor, gradients,
-                buffers.outputs[layer - 1] if layer else buffers.inputs, memory.first[layer], memory.second[layer],
-                buffers.lanes // tile, KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD,
-                BLOCK=block,
+                parameters, (buffers.keys, buffers.inverse_temperatures), (rates, self.optimizer.scaled_epsilon),
+                layer, (self.depth, rows, self.width), above, consumers, gradients, operands, buffers.lanes // tile,
+                KEEP=0 < layer < last, NOISE=self.estimator.noise, WORDS=tile // WORD, BLOCK=block,
             )  # fmt: skip

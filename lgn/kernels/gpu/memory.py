@@ -10,7 +10,7 @@ import torch
 from lgn.gates import GATES
 from lgn.kernels.abilities import is_fused
 from lgn.methods import Estimator
-from lgn.randomness import GOLDEN64
+from lgn.randomness import splitmix64
 
 WORD = 32
 """Images per machine word."""
@@ -154,19 +154,6 @@ def evaluation_bytes(*, depth: int, width: int, inputs: int, classes: int) -> in
     return shapes_bytes(evaluation_shapes(depth, width, min(inputs, 2 * width), classes, False, lanes))
 
 
-def transposed_wiring(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The transposed wiring in CSR form: the consumers of each output. first, second (rows,): the consumers' inputs.
-
-    pointers (rows + 1,): where an output's entries begin. entries (2 rows,): 2 * consumer + operand, operand being 0 or
-    1. other_inputs (2 rows,): the consumer's other input. All int32.
-    """
-    read = np.stack([first, second], axis=1).reshape(-1)
-    other = np.stack([second, first], axis=1).reshape(-1)
-    order = np.argsort(read, kind="stable")
-    pointers = np.concatenate([[0], np.cumsum(np.bincount(read, minlength=len(first)))])
-    return pointers.astype(np.int32), order.astype(np.int32), other[order]
-
-
 def replica_wiring(wirings: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[int]]:
     """Joins replicas' wirings (depth, 2, width) int32 to the wiring of one network with the replicas side by side.
 
@@ -192,19 +179,12 @@ def replica_wiring(wirings: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, n
     )
 
 
-def _split_mix(x: np.ndarray) -> np.ndarray:
-    x = x + np.uint64(GOLDEN64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
 @functools.lru_cache(maxsize=1024)
 def _key_block(seed: int, block: int, depth: int) -> np.ndarray:
     """(KEY_STEPS, depth, 2) uint32: randomness.layer_key of all layers for the steps of one block."""
     steps = np.arange(block * KEY_STEPS, (block + 1) * KEY_STEPS, dtype=np.uint64)
-    seeds = _split_mix(np.full((1, 1), seed % 2**64, np.uint64))
-    keys = _split_mix(_split_mix(seeds + steps[:, None]) + np.arange(depth, dtype=np.uint64))
+    seeds = splitmix64(np.full((1, 1), seed % 2**64, np.uint64))
+    keys = splitmix64(splitmix64(seeds + steps[:, None]) + np.arange(depth, dtype=np.uint64))
     low, high = keys & np.uint64(0xFFFFFFFF), keys >> np.uint64(32)
     return np.stack([low, high], axis=-1).astype(np.uint32)
 

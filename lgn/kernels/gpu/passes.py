@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from lgn.arrays import Array, as_pixels, as_thresholds
+from lgn.kernels.fanout import transposed_wiring
 from lgn.kernels.frozen import Frozen
 from lgn.kernels.gpu.launch import Launcher
 from lgn.kernels.gpu.memory import (
@@ -17,7 +18,6 @@ from lgn.kernels.gpu.memory import (
     pass_shapes,
     replica_wiring,
     step_shapes,
-    transposed_wiring,
 )
 from lgn.methods import OptimizerSettings
 from lgn.network import LogicNetwork
