@@ -52,8 +52,11 @@ def tables(study) -> Tables:
     return read_tables(study)
 
 
-STUDY_FIGURES = [name for name in FIGURES if name not in ("gradient_by_layer", "takeoff_over_ratio")]
-"""Those two need several epsilons, and records with gradients: tests/test_analysis_gradient.py draws them."""
+ELSEWHERE = ("gradient_by_layer", "takeoff_over_ratio", "use_tuned_and_default")
+"""The first two need several epsilons, and records with gradients: tests/test_analysis_gradient.py draws them. The last
+needs a leaderboard's settings: tests/test_analysis_probes.py.
+"""
+STUDY_FIGURES = [name for name in FIGURES if name not in ELSEWHERE]
 
 
 SAVED = STUDY_FIGURES[::4]

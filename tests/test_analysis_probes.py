@@ -18,7 +18,7 @@ from analysis.figures.lemma import holds_from, relative_error
 from analysis.figures.panels import axis_from_zero
 from analysis.figures.probed import by_seed, probed_settings, rows_at
 from analysis.tidy import Tables, read_tables
-from analysis.use import use_shown, use_values
+from analysis.use import tuned_and_default, use_shown, use_values
 from lgn.errors import LgnError
 from lgn.methods import METHODS
 
@@ -431,3 +431,30 @@ def test_use_is_a_share_of_all_neurons_and_empty_without_abc(tables):
     assert set(shown["after_synthesis %"]) == {"-"} and set(shown["reaching_an_output %"]) == {
         "83.3 [83.3, 83.3]"
     }
+
+
+def test_tuned_is_a_methods_own_setting_and_default_is_that_of_all():
+    base = dict(dataset="digits", depth=4, width=720, temperature=1.0, training_labels="true")
+    rows = [base | dict(method=method, learning_rate=0.01) for method in ("dlgn", "glgn", "hard_st")]
+    rows += [base | dict(method="dlgn", learning_rate=0.1), base | dict(method="glgn", learning_rate=0.01)]
+    rows[-1]["temperature"] = 0.25
+    rows.append(
+        base | dict(method="dlgn", learning_rate=0.01, depth=12)
+    )  # Without another method: not a net of two.
+    runs = pd.DataFrame([row | dict(seed=seed) for row in rows for seed in SEEDS])
+    runs["run_id"] = runs.index.astype(str)
+    tuned, default = tuned_and_default(runs)
+    assert (tuned.recipe["settings"], default.recipe["settings"], tuned.depth) == ("tuned", "default", 4)
+    found = {
+        kind: {
+            method: (*condition[["learning_rate", "temperature"]].iloc[0], len(condition))
+            for method, condition in setting.conditions.items()
+        }
+        for kind, setting in (("tuned", tuned), ("default", default))
+    }
+    assert found["tuned"] == {"dlgn": (0.1, 1, 3), "glgn": (0.01, 0.25, 3), "hard_st": (0.01, 1, 3)}
+    assert found["default"] == dict.fromkeys(("dlgn", "glgn", "hard_st"), (0.01, 1, 3))
+    third = runs[runs["learning_rate"] == 0.1].assign(learning_rate=0.2)
+    assert tuned_and_default(pd.concat([runs, third])) == []
+    runs.loc[runs["learning_rate"] == 0.1, "training_labels"] = "shuffled"
+    assert tuned_and_default(runs) == []

@@ -15,6 +15,7 @@ from training_process import SETTINGS
 
 from analysis.cli import main
 from analysis.collect import collect
+from analysis.figures import chosen_figures
 from analysis.leaderboard import scores
 from analysis.leaderboard.entrant import differences
 from analysis.leaderboard.page import make_page, reported
@@ -25,6 +26,7 @@ from lgn.errors import LgnError
 from lgn.files import sha256
 from lgn.run import Execution, parse_run
 from lgn.train import train
+from study.plan import Design
 from study.preset import expand, parse_preset, read_preset
 
 NETS = [{"depth": 1, "width": 20}, {"depth": 2, "width": 20}]
@@ -189,6 +191,15 @@ def test_epsilon_survives_yaml(division):
     chosen, _ = choices(parse_preset(trials_config()), read_tables(division / "tried").runs)
     text = final_preset(parse_preset(trials_config()), chosen, "final")
     assert all(isinstance(sweep["set"]["epsilon"], float) for sweep in yaml.safe_load(text)["sweeps"])
+
+
+def test_a_final_preset_states_the_figure_that_its_runs_can_give(division):
+    trials = parse_preset(trials_config())
+    chosen, _ = choices(trials, read_tables(division / "tried").runs)
+    for part in (chosen, chosen[:1]):
+        design = Design(parse_preset(yaml.safe_load(final_preset(trials, part, "final"))))
+        figures = chosen_figures(design.preset.figures, design.table, design.probes)
+        assert figures == ["use_tuned_and_default"] * (len(part) > 1)
 
 
 def test_reported_rows_name_their_source():

@@ -33,6 +33,7 @@ from analysis.figures import (
 )
 from analysis.survival import with_target
 from analysis.tidy import Tables
+from analysis.use import tuned_and_default
 from lgn.errors import LgnError
 
 
@@ -98,6 +99,13 @@ FIGURES: dict[str, Kind] = {
     "perturbation": _of_probe(perturbation.perturbation, "noise", "layers"),
     "gates_by_class": _of_probe(class_gates.gates_by_class, "class_gates"),
     "use_of_gates": _of_probe(use.use_of_gates, "use"),
+    "use_tuned_and_default": Kind(
+        use.use_tuned_and_default,
+        tuned_and_default,
+        "the probe use of methods at one setting of all and at one of their own",
+        ("use",),
+        _ANY_NUMBER,
+    ),
 }
 
 

@@ -95,6 +95,8 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
         if key not in (*_METHOD, "seed", "options")
         and {getattr(run, key) for run in runs} != {trials.base.get(key, Run.model_fields[key].default)}
     ]
+    # An entrant alone has no method to be drawn beside.
+    compared = len({c.default.method for c in chosen}) > 1 and any(c.tuned != c.default for c in chosen)
     lines = [
         "# yaml-language-server: $schema=../workflow/schemas/config.schema.json",
         "# The leaderboard's final runs (docs/leaderboard.md), written by `python -m analysis choose`: each method at",
@@ -102,7 +104,7 @@ def final_preset(trials: Preset, chosen: Sequence[Choice], name: str, file: str 
         f"preset: {name}",
         f"base: {_flow(trials.base)}",
         *([f"trials: {file}"] if file else []),
-        "figures: []  # The page says it.",
+        f"figures: [{'use_tuned_and_default' * compared}]  # The page says the rest.",
         f"seeds: {list(FINAL_SEEDS)}",
         "sweeps:",
     ]
