@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(command=_gallery)
 
-    one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
+    one = _with_results(commands, "summary", "print the claims, where the figures are, and how many runs there were", output=True)
     one.set_defaults(command=_summary)
 
     one = commands.add_parser("published", help="published numbers, beside them the same nets of presets")
@@ -196,7 +196,9 @@ def _summary(options: argparse.Namespace) -> None:
     from analysis.claim_tables import final_summary
     from analysis.claims import read_claims
 
-    print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))
+    claims = read_claims(options.results / "claims.json")
+    accuracies = read_tables(options.results).runs["final_test_accuracy_discrete"]
+    print(final_summary(claims, accuracies, options.results, options.output))
 
 
 def _published(options: argparse.Namespace) -> None:

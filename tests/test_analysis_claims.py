@@ -7,7 +7,7 @@ import pytest
 from analysis_records import reseal, write_run
 
 from analysis import comparisons
-from analysis.claim_tables import claims_shown
+from analysis.claim_tables import claims_shown, final_summary
 from analysis.claims import make_claims, read_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
@@ -340,6 +340,18 @@ def test_tables_are_written_in_three_formats_and_hold_what_was_measured(tmp_path
     assert main(["summary", "--results", results, "--output", figures]) == 0
     printed = capsys.readouterr().out
     assert "training speed, iterations" in printed and figures in printed
+    assert "decide nothing" not in printed
+
+
+@pytest.mark.parametrize(("seeds", "ends"), [((0, 1), "two seeds decide nothing"), ((0,), "one seed decides nothing")])
+def test_too_few_seeds_for_a_verdict_end_in_one_sentence_and_a_picture(tmp_path, seeds, ends):
+    claims = list(claims_for(tmp_path, SLOW, FAST, seeds=seeds).values())
+    for name in ("learning_curves", "outcomes"):
+        (tmp_path / f"{name}.png").touch()
+    lines = final_summary(claims, pd.Series([0.7, 0.8]), tmp_path, tmp_path).splitlines()
+    assert lines[-1] == f"everything works: 2 runs with 70% to 80% test accuracy, 2 figures; {ends}"
+    assert lines[-2] == f"look at: {tmp_path / 'outcomes.png'}"
+    assert not any(line.startswith("|") for line in lines)
 
 
 def test_summary_counts_runs_that_reach_the_target(tmp_path):
