@@ -84,9 +84,7 @@ def final_summary(claims: list[dict], accuracies: pd.Series, results: Path, figu
     """
     pictures = sorted(figures.glob("*.png"), key=lambda path: (path.stem != "outcomes", path))
     low, high = (f"{100 * accuracy:.0f}%" for accuracy in (accuracies.min(), accuracies.max()))
-    sentence = (
-        f"everything works: {len(accuracies)} runs with {low} to {high} test accuracy, {len(pictures)} figures"
-    )
+    sentence = f"everything works: {len(accuracies)} runs with {low} to {high} test accuracy, {len(pictures)} figures"
     parts = [f"tables and figures: {figures}/\nclaims in full: {results / 'claims.json'}"]
     parts += [f"look at: {pictures[0]}"] if pictures else []
     most = max((len(claim["seeds"]) for claim in claims), default=0)

@@ -46,7 +46,7 @@ RC = {
     "image.cmap": "cividis",
 }
 
-# Okabe and Ito's palette, told apart in print and by the colour-blind.
+# Okabe and Ito's palette, distinct in print and by the colour-blind.
 _BLUE, _VERMILLION, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 _PURPLE, _SKY, _GREY = "#CC79A7", "#56B4E9", "#555555"
 

@@ -343,7 +343,9 @@ def test_tables_are_written_in_three_formats_and_hold_what_was_measured(tmp_path
     assert "decide nothing" not in printed
 
 
-@pytest.mark.parametrize(("seeds", "ends"), [((0, 1), "two seeds decide nothing"), ((0,), "one seed decides nothing")])
+@pytest.mark.parametrize(
+    ("seeds", "ends"), [((0, 1), "two seeds decide nothing"), ((0,), "one seed decides nothing")]
+)
 def test_too_few_seeds_for_a_verdict_end_in_one_sentence_and_a_picture(tmp_path, seeds, ends):
     claims = list(claims_for(tmp_path, SLOW, FAST, seeds=seeds).values())
     for name in ("learning_curves", "outcomes"):
@@ -382,3 +384,24 @@ def test_text_of_cells():
     assert tex_escape("98% < 1_000 & more") == r"98\% $<$ 1\_000 \& more"
     assert reduction_text(98.26) == "98.3%"
     assert reduction_text(-100) == "2x more"
+
+
+def test_the_report_is_one_page_that_opens_on_the_verdicts(tmp_path, capsys):
+    claims_for(tmp_path, SLOW, FAST)
+    results, figures = tmp_path / "results", tmp_path / "figures"
+    figures.mkdir()
+    (figures / "outcomes.png").write_bytes(b"PNG")
+    assert main(["claims", "--results", str(results)]) == 0
+    assert main(["report", "--results", str(results), "--output", str(figures)]) == 0
+    page = (results / "report.html").read_text()
+    order = [
+        "training speed, iterations",
+        "reproduced",
+        "data:image/png;base64,UE5H",
+        "figcaption>Outcomes of every",
+    ]
+    assert sorted(order, key=page.index) == order
+    assert "src=" not in page.replace('src="data:', "") and "{{" not in page and "`" not in page
+    (results / "report.html").write_text("mine")
+    assert main(["report", "--results", str(results), "--output", str(figures)]) == 2
+    assert "report.html" in capsys.readouterr().err

@@ -97,4 +97,4 @@ def test_no_line_leads_to_what_says_nothing_and_a_bound_points_up(figure):
         marks = [c.lines[0] for c in axes.containers if c.lines[0].get_markerfacecolor() == "white"]
         assert [mark.get_marker() for mark in marks] == ["^" if name == "takeoff" else "s"]
     explained = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert explained[-2:] == ["at least: not all runs took off", "has not learnt"]
+    assert explained[-2:] == ["lower bound: some runs never started to learn", "has not learnt"]

@@ -56,7 +56,7 @@ def perturbation(tables: Tables, found: list[Setting]) -> Figure:
         row[0].set_ylabel("test accuracy")
         title_row(row, setting_title(setting))
     methods = shown_methods(setting for shown, _ in by_probe.values() for setting in shown)
-    note = Line2D([], [], color=NEUTRAL, linewidth=0.7, linestyle=":", label="that of the noise in training")
+    note = Line2D([], [], color=NEUTRAL, linewidth=0.7, linestyle=":", label="noise in training")
     method_legend(figure, methods, [note] if "noise" in probes else [], lines=True)
     return figure
 

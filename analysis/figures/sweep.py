@@ -28,7 +28,7 @@ Condition = tuple[Setting, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Series:
-    """Conditions that differ in `scale` alone. where: what they share, in words; recipe: the same of the recipe.
+    """Conditions that differ in `scale` alone. where: their data set and size, in words; recipe: theirs.
 
     points: method -> value of the scale -> setting and condition.
     """
