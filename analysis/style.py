@@ -112,7 +112,7 @@ def titled() -> bool:
 
 @contextmanager
 def styled(sheet: Path | None = None, width: float | None = None, titles: bool = True) -> Iterator[None]:
-    """Matplotlib in this style, then that of a style sheet, and no other, whatever a user's own matplotlibrc says.
+    """Matplotlib in this style, then in that of a style sheet; a user's own matplotlibrc has no effect.
 
     width: of figures, in inches. Raises LgnError for a sheet that matplotlib cannot read.
     """

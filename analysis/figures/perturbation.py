@@ -32,7 +32,7 @@ _ORDERS = {"first": "from the input on", "last": "from the output on"}
 
 
 def perturbation(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy of disturbed nets, a row a setting: under noise on the logits, and with so many discrete layers.
+    """Test accuracy of disturbed nets, a row a setting: under noise on the logits, and with some layers discrete.
 
     Layers become discrete from the input on, then from the output on; what was not measured has no panel.
     """
