@@ -88,6 +88,7 @@ def test_points_stand_at_what_ran_on_a_logarithmic_axis_of_widths(tables, figure
         "digits, depth 3"
     )
     assert list(line_of(panel(figure, 0, "gap"), "glgn")[0]) == [0.25, 1.0]
+    assert panel(figure, 0, "takeoff").get_title() == "iterations\nuntil it learns"
 
 
 def test_no_line_leads_to_what_says_nothing_and_a_bound_points_up(figure):

@@ -66,7 +66,7 @@ def sweep(tables: Tables, found: list[Setting]) -> Figure:
         label = scale_label(one.where, one.recipe, seeds_text(conditions)) if titled() else ""
         row[0].set_ylabel(label)
     for panel, (title, unit, _) in zip(axes[0], MEASURES.values(), strict=True):
-        panel.set_title(f"{title}\n({unit})")
+        panel.set_title(title if title.startswith(unit) else f"{title}\n({unit})")
     methods = [method for method in shown_methods(found) if any(method in one.points for one in every)]
     method_legend(figure, methods, notes(drawn, AT_LEAST_UP), lines=True)
     return figure
