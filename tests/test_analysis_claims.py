@@ -395,7 +395,7 @@ def test_the_report_is_one_page_that_opens_on_the_verdicts(tmp_path, capsys):
     assert main(["report", "--results", str(results), "--output", str(figures)]) == 0
     page = (results / "report.html").read_text()
     order = [
-        "training speed, iterations",
+        "training speed, wall-clock",
         "reproduced",
         "data:image/png;base64,UE5H",
         "figcaption>Outcomes of every",
