@@ -49,7 +49,7 @@ figures: $(CONFIGS) $(READY)
 endif
 
 report: $(CONFIGS) $(READY)
-	$(SNAKEMAKE) --report results/$(PRESET)/report.html --configfile $(CONFIGS)
+	$(BIN)/python -m analysis report --results results/$(PRESET) --output paper_figures/$(PRESET)
 
 # Trials, the choice of each method's best, final runs, and the page of both.
 TRIALS := config/leaderboard_trials.yaml

@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.conditions import recipe_text
 from analysis.output import reduction_text
+from analysis.verdicts import MIN_SEEDS
 
 CLAIM_NAMES = {
     "speed_seconds": "training speed, wall-clock",
@@ -76,12 +77,23 @@ def scale_text(scale: dict) -> str:
     return ", ".join(filter(None, parts))
 
 
-def final_summary(claims: list[dict], results: Path, figures: Path) -> str:
-    """What a finished workflow prints: the verdicts, and where figures and tables are."""
+def final_summary(claims: list[dict], accuracies: pd.Series, results: Path, figures: Path) -> str:
+    """What a finished workflow prints: the verdicts, where things are, and in one sentence how it went.
+
+    accuracies: a run each, in 0..1. Where no claim has the seeds for a verdict, there is no table.
+    """
+    pictures = sorted(figures.glob("*.png"), key=lambda path: (path.stem != "outcomes", path))
+    low, high = (f"{100 * accuracy:.0f}%" for accuracy in (accuracies.min(), accuracies.max()))
+    sentence = f"everything works: {len(accuracies)} runs with {low} to {high} test accuracy, {len(pictures)} figures"
+    parts = [f"tables and figures: {figures}/\nclaims in full: {results / 'claims.json'}"]
+    parts += [f"look at: {pictures[0]}"] if pictures else []
+    most = max((len(claim["seeds"]) for claim in claims), default=0)
+    if not claims:
+        return "\n".join([NO_CLAIMS, *parts, sentence])
+    if most < MIN_SEEDS:
+        few = {0: "no shared seed decides", 1: "one seed decides"}.get(most, "two seeds decide")
+        return "\n".join([*parts, f"{sentence}; {few} nothing"])
     shown = claims_shown(claims)[
         ["claim", "scale", "paper", "measured", "95% interval", "seeds", "verdict", "why"]
     ]
-    table = shown.to_markdown(index=False, disable_numparse=True) if claims else NO_CLAIMS
-    pictures = sorted(figures.glob("*.pdf"))
-    places = f"{len(pictures)} figures and the tables: {figures}/\nclaims in full: {results / 'claims.json'}"
-    return f"{table}\n\n{places}"
+    return "\n".join([shown.to_markdown(index=False, disable_numparse=True), "", *parts, sentence])

@@ -185,7 +185,7 @@ class _Pair:
     def _reduction(
         self, name: str, paper: dict, dlgn: np.ndarray, glgn: np.ndarray, floor: float, noun: str
     ) -> dict:
-        """A claim "GLGN's is so many percent below DLGN's" about two paired (n,) shares."""
+        """A claim "GLGN's is x percent below DLGN's" about two paired (n,) shares."""
         _, base_low, base_high = mean_interval(dlgn)
         missing = diverged(self.runs) or self._unlearnt()
         lowest = dlgn.mean() if self.n < 2 else base_low
@@ -251,7 +251,7 @@ def _nothing(why: str, verdict: str = Verdict.UNDECIDED) -> tuple:
 
 
 def write_claims(claims: list[dict], path: Path) -> None:
-    """claims.json; null stands for a number that there is not, or an infinite one."""
+    """claims.json; null stands for a missing or infinite number."""
     make_folder(path.parent)
     require_ours(path, "[")
     path.write_text(

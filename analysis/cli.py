@@ -94,8 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(command=_gallery)
 
-    one = _with_results(commands, "summary", "print the claims table and where the figures are", output=True)
+    one = _with_results(
+        commands,
+        "summary",
+        "print the claims, where the figures are, and how many runs there were",
+        output=True,
+    )
     one.set_defaults(command=_summary)
+
+    one = _with_results(
+        commands, "report", "one HTML page of claims and figures: results/<preset>/report.html", output=True
+    )
+    one.set_defaults(command=_report)
 
     one = commands.add_parser("published", help="published numbers, beside them the same nets of presets")
     one.add_argument("--results", type=given_path, nargs="+", required=True, help="results/<preset> of each")
@@ -196,7 +206,17 @@ def _summary(options: argparse.Namespace) -> None:
     from analysis.claim_tables import final_summary
     from analysis.claims import read_claims
 
-    print(final_summary(read_claims(options.results / "claims.json"), options.results, options.output))
+    claims = read_claims(options.results / "claims.json")
+    accuracies = read_tables(options.results).runs["final_test_accuracy_discrete"]
+    print(final_summary(claims, accuracies, options.results, options.output))
+
+
+def _report(options: argparse.Namespace) -> None:
+    from analysis.claims import read_claims
+    from analysis.report import write_report
+
+    claims = read_claims(options.results / "claims.json")
+    print(write_report(claims, options.output, options.results / "report.html"))
 
 
 def _published(options: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ def method_rank(method: str) -> tuple[float, str]:
 
 @dataclass(frozen=True)
 class Setting:
-    """A data set, depth, width and recipe at which methods ran.
+    """A data set, depth, width and recipe (the other settings) at which methods ran.
 
     recipe: what else sets it apart from most runs of its preset, such as {"init": "residual"}; empty for most.
     runs: its runs, all methods. conditions: method -> the runs (one a seed) that stand for it here. baseline: the

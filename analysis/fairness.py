@@ -166,7 +166,7 @@ def evaluation_seconds(
 
 
 def with_evaluation(of: Curves, seconds: np.ndarray) -> Curves:
-    """Curves whose clock also counts so many seconds of evaluation an iteration (n,), spread evenly."""
+    """Curves whose clock also counts (n,) seconds of evaluation per iteration, spread evenly."""
     return replace(of, seconds=of.seconds + seconds[:, None] * of.iterations)
 
 

@@ -13,18 +13,23 @@ NAME = "gallery.md"
 
 def gallery(folder: Path) -> Path:
     """Writes <folder>/gallery.md, of the figures (png) that are there; returns it. Raises LgnError where none is."""
-    present = {path.stem for path in folder.glob("*.png")}
-    names = [name for name in FIGURES if name in present]
-    if not names:
-        raise LgnError(
-            f"{folder}: holds no figure; allowed: a folder that `python -m analysis figures` has filled"
-        )
+    names = figures_in(folder)
     parts = [f"# Figures of preset {folder.name}\n"]
     parts += [f"## {name}\n\n![{name}]({name}.png)\n\n{caption(name, folder.name)}\n" for name in names]
     path = folder / NAME
     require_ours(path, "# Figures of preset ")
     path.write_text("\n".join(parts), encoding="utf-8")
     return path
+
+
+def figures_in(folder: Path) -> list[str]:
+    """Names of the figures (png) in a folder, in the order of FIGURES. Raises LgnError if there are none."""
+    names = [name for name in FIGURES if (folder / f"{name}.png").exists()]
+    if not names:
+        raise LgnError(
+            f"{folder}: holds no figure; allowed: a folder that `python -m analysis figures` has filled"
+        )
+    return names
 
 
 def galleries(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""The map: width by depth by initialisation, and what each method comes to at each of its settings.
+"""The map: outcomes of each method by width, depth and initialisation.
 
 Measures are those of the claims and their limits (analysis.comparisons, analysis.survival); none is defined here.
 """
@@ -39,7 +39,7 @@ SHOWN += (
     "behind the best of any recipe, points",
     "gap, points",
     "unused %",
-    "take-off, iterations",
+    "iterations until it learns",
     "learnt",
 )
 
@@ -89,10 +89,11 @@ def has_map(runs: pd.DataFrame) -> bool:
 def grid_values(tables: Tables, found: list[Setting]) -> pd.DataFrame:
     """A row a setting and method: COLUMNS. Shares in 0..1, mean over seeds with its 95% interval.
 
-    takeoff: iterations until a run's smoothed discrete test accuracy counts as learnt, mean of the runs that took_off;
-    where some did not, the restricted mean, which the true mean exceeds. learnt: by train-mode accuracy at the end,
-    as for the claims on gap and unused share. behind_best: final accuracy of the best method at the setting less this
-    one's, at equal seed; behind_any: of the best method and recipe at this data set, depth and width.
+    takeoff: iterations until a run's smoothed discrete test accuracy counts as learnt, mean over runs. took_off
+    counts the runs that learn. Where some never do, it is the restricted mean, below the true mean. learnt: by
+    train-mode accuracy at the end, as for the claims on gap and unused share. behind_best: final accuracy of the best
+    method at the setting minus this one's, at equal seed; behind_any: of the best method and recipe at this data set,
+    depth and width.
     """
     rows, scores = [], []
     for setting in found:
@@ -118,7 +119,7 @@ def behind(best: pd.Series, other: pd.Series) -> tuple[float, float, float]:
 
 
 def tied(values: pd.DataFrame, name: str = "behind_best") -> pd.Series:
-    """Whether a row is the best or the seeds do not tell it from that: its interval of `name` reaches 0, or is none."""
+    """Whether a row is the best or tied with it: its interval of `name` reaches 0, or there is none."""
     return ~(values[f"{name}_low"] > comparisons.ROUNDING)
 
 
@@ -149,14 +150,14 @@ def grid_shown(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def takeoff_text(row: pd.Series) -> str:
-    """1,200 [900, 1,500]; > 5,000 (2 of 3) where some runs did not take off"""
+    """1,200 [900, 1,500]; > 5,000 (2 of 3) where some runs never start to learn"""
     if row["took_off"] < row["seeds"]:
         return f"> {row['takeoff']:,.0f} ({row['took_off']} of {row['seeds']})"
     return with_interval(row["takeoff"], row["takeoff_low"], row["takeoff_high"], "{:,.0f}".format)
 
 
 def outcome(tables: Tables, setting: Setting, condition: pd.DataFrame) -> dict[str, object]:
-    """What a condition of a setting came to: a row of grid_values but for what it takes other methods for."""
+    """The outcome of a condition: a row of grid_values without the columns that compare methods."""
     history = tables.history
     limit = comparisons.learnt_accuracy(setting.dataset)
     times = survival.times_to_target(history, condition, limit)

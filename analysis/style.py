@@ -47,7 +47,7 @@ RC: dict[Any, Any] = {
     "image.cmap": "cividis",
 }
 
-# Okabe and Ito's palette, told apart in print and by the colour-blind.
+# Okabe and Ito's palette, distinct in print and by the colour-blind.
 _BLUE, _VERMILLION, _ORANGE, _GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 _PURPLE, _SKY, _GREY = "#CC79A7", "#56B4E9", "#555555"
 
@@ -119,7 +119,7 @@ def titled() -> bool:
 
 @contextmanager
 def styled(sheet: Path | None = None, width: float | None = None, titles: bool = True) -> Iterator[None]:
-    """Matplotlib in this style, then that of a style sheet, and no other, whatever a user's own matplotlibrc says.
+    """Matplotlib in this style, then in that of a style sheet; a user's own matplotlibrc has no effect.
 
     width: of figures, in inches. Raises LgnError for a sheet that matplotlib cannot read.
     """

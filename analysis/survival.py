@@ -21,7 +21,7 @@ from analysis.tidy import Tables
 from lgn.methods import method_label
 
 SWAPS = 4096
-"""Up to 12 shared seeds every swap of two methods' runs is enumerated, beyond it so many are drawn."""
+"""Up to 12 shared seeds every swap of two methods' runs is enumerated; beyond, this many are drawn."""
 
 COLUMNS = (
     "dataset", "depth", "width", "recipe", "method", "target_accuracy", "seeds", "reached", "horizon", "median",

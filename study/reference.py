@@ -25,7 +25,7 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 
 | question | preset | runs | takes |
 |---|---|---|---|
-| Does the installation work? | `smoke.yaml` | 20, digits 6 x 200 | minutes |
+| Does the installation work? | `smoke.yaml` | 12, digits 6 x 200 | a minute or two |
 | Do the paper's claims hold, at which epsilon? | `default.yaml` | 90, digits 12 x 500, 7 seeds | 45 minutes |
 | Which method is best? | `leaderboard_trials.yaml`, `leaderboard.yaml` | 680, `make leaderboard` | half has run |
 | Does any depth need noise? | `epsilon_depth.yaml` | 144, digits, depth 6 to 48 | not yet run in full |

@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "cores": 2,
 }
 
-# method -> (iteration of take-off, final discrete accuracy, gap at the end, entropy at the end over that at the start)
+# method -> (iterations until it learns, final discrete accuracy, gap at the end, entropy at the end / at the start)
 SHAPES = {
     "dlgn": (1000, 0.90, 0.03, 0.9),
     "glgn": (200, 0.93, 0.0005, 0.1),

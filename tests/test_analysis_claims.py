@@ -7,7 +7,7 @@ import pytest
 from analysis_records import reseal, write_run
 
 from analysis import comparisons
-from analysis.claim_tables import claims_shown
+from analysis.claim_tables import claims_shown, final_summary
 from analysis.claims import make_claims, read_claims, write_claims
 from analysis.cli import main
 from analysis.collect import collect
@@ -340,6 +340,20 @@ def test_tables_are_written_in_three_formats_and_hold_what_was_measured(tmp_path
     assert main(["summary", "--results", results, "--output", figures]) == 0
     printed = capsys.readouterr().out
     assert "training speed, iterations" in printed and figures in printed
+    assert "decide nothing" not in printed
+
+
+@pytest.mark.parametrize(
+    ("seeds", "ends"), [((0, 1), "two seeds decide nothing"), ((0,), "one seed decides nothing")]
+)
+def test_too_few_seeds_for_a_verdict_end_in_one_sentence_and_a_picture(tmp_path, seeds, ends):
+    claims = list(claims_for(tmp_path, SLOW, FAST, seeds=seeds).values())
+    for name in ("learning_curves", "outcomes"):
+        (tmp_path / f"{name}.png").touch()
+    lines = final_summary(claims, pd.Series([0.7, 0.8]), tmp_path, tmp_path).splitlines()
+    assert lines[-1] == f"everything works: 2 runs with 70% to 80% test accuracy, 2 figures; {ends}"
+    assert lines[-2] == f"look at: {tmp_path / 'outcomes.png'}"
+    assert not any(line.startswith("|") for line in lines)
 
 
 def test_summary_counts_runs_that_reach_the_target(tmp_path):
@@ -370,3 +384,24 @@ def test_text_of_cells():
     assert tex_escape("98% < 1_000 & more") == r"98\% $<$ 1\_000 \& more"
     assert reduction_text(98.26) == "98.3%"
     assert reduction_text(-100) == "2x more"
+
+
+def test_the_report_is_one_page_that_opens_on_the_verdicts(tmp_path, capsys):
+    claims_for(tmp_path, SLOW, FAST)
+    results, figures = tmp_path / "results", tmp_path / "figures"
+    figures.mkdir()
+    (figures / "outcomes.png").write_bytes(b"PNG")
+    assert main(["claims", "--results", str(results)]) == 0
+    assert main(["report", "--results", str(results), "--output", str(figures)]) == 0
+    page = (results / "report.html").read_text()
+    order = [
+        "training speed, wall-clock",
+        "reproduced",
+        "data:image/png;base64,UE5H",
+        "figcaption>Outcomes of every",
+    ]
+    assert sorted(order, key=page.index) == order
+    assert "src=" not in page.replace('src="data:', "") and "{{" not in page and "`" not in page
+    (results / "report.html").write_text("mine")
+    assert main(["report", "--results", str(results), "--output", str(figures)]) == 2
+    assert "report.html" in capsys.readouterr().err

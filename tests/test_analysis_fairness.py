@@ -149,7 +149,7 @@ def test_a_faster_baseline_sets_the_target_and_its_own_worth_is_measured_to_the_
     alone, deep = races["grad_factor_2_alone"], races["training_grad_factor_2"]
     assert alone.target == races["training"].target == own
     assert deep.target > 0.94 > own
-    # Made-up curves: take-off at 2,000 against 100 iterations, ends at 80% against 95%: more than 20 times sooner.
+    # Made-up curves: learns after 2,000 against 100 iterations, ends at 80% against 95%: more than 20 times sooner.
     assert alone.ratio[0] == alone.ratio[1] > 20
     assert alone.ratio[2] <= alone.ratio[1] <= alone.ratio[3]
     assert len(alone.seeds) == 3

@@ -76,7 +76,7 @@ def test_depths_have_rows_of_their_own_and_only_those_with_two_recipes():
         ({"final_temperature": 0.1}, "annealed to 0.1"),
         ({"init_scale": 10}, "logits start at N(0, 10²)"),
         ({"learning_rate": 0.03}, "learning rate 0.03"),
-        ({"optimizer": "sgd", "learning_rate": 1000}, "plain descent, learning rate 1000"),
+        ({"optimizer": "sgd", "learning_rate": 1000}, "SGD, learning rate 1000"),
         ({"init": "residual", "init_bias": 5}, "pass-through gates, init_bias 5"),
         # Not N(0, 3²): one of the sixteen logits starts around 5.
         (
@@ -157,7 +157,7 @@ def test_lines_are_grouped_by_method_usual_recipe_first(figure):
         "labels shuffled",
         "grad_factor 2, temperature 0.5, 5k iterations, 1 seed",
         "logits start at N(0, 3²)",
-        "plain descent, learning rate 10",
+        "SGD, learning rate 10",
     ]
     colors = [style.method_style(method).color for method in ("dlgn", *["glgn"] * 5)]
     assert [label.get_color() for label in labels] == colors
@@ -197,7 +197,7 @@ def test_one_seed_has_no_interval(figure):
 def test_what_does_not_take_off_is_an_open_triangle_at_what_it_takes_at_least(figure):
     shown = points(figure, "takeoff")
     assert shown["labels shuffled"] == (10_000, 10_000, 10_000, ">", False)
-    value, low, high, marker, filled = shown["plain descent, learning rate 10"]
+    value, low, high, marker, filled = shown["SGD, learning rate 10"]
     assert 1000 < low < 2000 and high == 10_000 and (marker, filled) == (">", False)
     assert value == pytest.approx((low + 2 * 10_000) / 3)
     assert shown["GLGN"][3:] == shown["logits start at N(0, 3²)"][3:] == ("o", True)
@@ -207,7 +207,7 @@ def test_what_does_not_take_off_is_an_open_triangle_at_what_it_takes_at_least(fi
 @pytest.mark.parametrize("name", ["final_accuracy", "gap", "unused_share"])
 def test_what_has_not_learnt_is_an_open_circle(figure, name):
     filled = {text: point[4] for text, point in points(figure, name).items()}
-    # Of plain descent's runs one has learnt: 0.7 and twice 0.1 are above 0.28 on average.
+    # Of SGD's runs one has learnt: 0.7 and twice 0.1 are above 0.28 on average.
     assert filled == {text: text != "labels shuffled" for text in filled} and len(filled) == 6
     assert {point[3] for point in points(figure, name).values()} == {"o"}
 
@@ -226,12 +226,12 @@ def test_the_legend_names_the_marks_that_are_there_and_no_others(figure, tmp_pat
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
     assert explained(figure) == [
-        "the method's usual recipe",
-        "at least: not all runs took off",
+        "the method's usual settings",
+        "lower bound: some runs never started to learn",
         "has not learnt",
     ]
     for scale in (1.0, 3.0):
         write_run(tmp_path / "runs", "glgn", 0, init_scale=scale)
     collect(tmp_path / "runs", tmp_path)
     with style.styled():
-        assert explained(draw("outcomes", read_tables(tmp_path))) == ["the method's first recipe"]
+        assert explained(draw("outcomes", read_tables(tmp_path))) == ["the method's first settings"]

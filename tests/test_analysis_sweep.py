@@ -88,6 +88,7 @@ def test_points_stand_at_what_ran_on_a_logarithmic_axis_of_widths(tables, figure
         "digits, depth 3"
     )
     assert list(line_of(panel(figure, 0, "gap"), "glgn")[0]) == [0.25, 1.0]
+    assert panel(figure, 0, "takeoff").get_title() == "iterations\nuntil it learns"
 
 
 def test_no_line_leads_to_what_says_nothing_and_a_bound_points_up(figure):
@@ -97,4 +98,4 @@ def test_no_line_leads_to_what_says_nothing_and_a_bound_points_up(figure):
         marks = [c.lines[0] for c in axes.containers if c.lines[0].get_markerfacecolor() == "white"]
         assert [mark.get_marker() for mark in marks] == ["^" if name == "takeoff" else "s"]
     explained = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert explained[-2:] == ["at least: not all runs took off", "has not learnt"]
+    assert explained[-2:] == ["lower bound: some runs never started to learn", "has not learnt"]

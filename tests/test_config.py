@@ -339,7 +339,5 @@ def test_an_empty_list_to_vary_is_refused():
 
 def test_the_summary_says_what_a_preset_will_do():
     text = summary(Design(read_preset(ROOT / "config/smoke.yaml")), 2)
-    assert text.startswith(
-        "smoke: 20 runs of DLGN, GLGN, Gumbel soft, Hard-ST, Gaussian ST on digits 6 x 200, up to "
-    )
+    assert text.startswith("smoke: 12 runs of DLGN, GLGN, Gumbel soft, Hard-ST on digits 6 x 200, up to ")
     assert text.endswith(" minutes of training on 2 cores; records in results/smoke")

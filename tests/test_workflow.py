@@ -312,14 +312,14 @@ def test_the_smoke_preset_run_twice_makes_the_same_records(tmp_path):
         done = snakemake(tmp_path / name, *targets, preset=preset)
         assert done.returncode == 0, done.stdout
     runs = sorted((tmp_path / "first/results/smoke/runs").iterdir())
-    assert len(runs) == 20
+    assert len(runs) == 12
     for run in runs:
         again = tmp_path / "second/results/smoke/runs" / run.name
-        for name in ("weights.safetensors", "gates.npz", "snapshots.safetensors"):
+        for name in ("weights.safetensors", "gates.npz"):
             assert (run / name).read_bytes() == (again / name).read_bytes(), (run.name, name)
         assert history_without_clocks(run) == history_without_clocks(again)
     drawn = {path.stem for path in (tmp_path / "first/paper_figures/smoke").glob("*.pdf")}
-    assert drawn == figures_of(preset) and len(drawn) > 15
+    assert drawn == figures_of(preset) and len(drawn) > 5
 
 
 def history_without_clocks(run):

@@ -68,7 +68,7 @@ FIGURES: dict[str, Kind] = {
     "outcomes": Kind(
         outcomes.outcomes,
         outcomes.needs,
-        "five methods or a method at two recipes, at one depth and width",
+        "five methods, or one method with two choices of other settings, at one depth and width",
         most=24,
     ),
     "sweep": Kind(
@@ -80,7 +80,7 @@ FIGURES: dict[str, Kind] = {
     "map": Kind(
         maps.map_of_outcomes,
         maps.needs,
-        "two methods at two depths and two widths, at one recipe",
+        "two methods at two depths and two widths, other settings equal",
         most=_ANY_NUMBER,
     ),
     "map_claims": Kind(claim_map.map_claims, claim_map.needs, "DLGN and GLGN in a map", most=_ANY_NUMBER),

@@ -25,7 +25,7 @@ BOUND = r"\\\\"
 
 
 def map_figure(rows: int, columns: int, shown: list[Map], height: float) -> Figure:
-    """Without its panels; a page wide, or as wide as the text of so many cells takes."""
+    """An empty figure; a page wide, or wider if the text of the cells needs it."""
     widths = max(len(one.widths) for one in shown)
     width = max(page(), 1.0 + columns * (0.3 + _CELL_WIDTH * widths))
     return Figure(figsize=(width, height * rows + 1.1), layout="constrained")

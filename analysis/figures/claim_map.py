@@ -94,7 +94,7 @@ def _legends(figure: Figure, reasons: list[str]) -> None:
             label=f"{question} {Verdict.UNDECIDED}" + (", see below" if reasons else ""),
         ),
         cells.hatched_note("< a bound, no effect: GLGN was not there within its budget", cells.BOUND),
-        cells.text_note("\N{UPWARDS ARROW} so many times as much, not less"),
+        cells.text_note("\N{UPWARDS ARROW} more by this factor, not less"),
     ]
     legend(figure, marks)
     if reasons:

@@ -47,7 +47,7 @@ def gates_by_class(tables: Tables, found: list[Setting]) -> Figure:
         drawn[0][0].set_ylabel(row_label(setting, "gate"))
         figure.colorbar(
             ScalarMappable(norm, _COLORS), ax=row, location="bottom", shrink=0.6, aspect=45, pad=0.03,
-            label="a class's share less the mean over classes (points); numbers: that mean (%)",
+            label="share in a class minus the mean over classes (points); numbers: the mean (%)",
         )  # fmt: skip
     return figure
 

@@ -1,4 +1,4 @@
-"""The gradient beside Adam's epsilon: by layer at the first step and at the end, and take-off against their ratio."""
+"""The gradient beside Adam's epsilon: by layer, at the start and at the end; when a net learns, by their ratio."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from lgn.methods import method_label
 _EPSILON: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (6, 2))}
 _MARKERS = "osD^vPX<>*hp"
 _KNOBS = 3
-"""Settings beside epsilon that must be varied for a figure of take-off against the ratio."""
+"""How many settings beside epsilon must vary for the figure over the ratio."""
 
 
 def needs_epsilons(runs: pd.DataFrame) -> list[Setting]:
@@ -68,7 +68,7 @@ def gradient_by_layer(tables: Tables, found: list[Setting]) -> Figure:
 
 
 def needs_ratios(runs: pd.DataFrame) -> list[Setting]:
-    """The settings with the baseline of a data set and depth at which epsilon and other settings move take-off."""
+    """The settings with the baseline of a data set and depth at which epsilon and other settings vary."""
     every = settings(runs) if "epsilon" in runs else []
     found = [setting for setting in every if setting.baseline in setting.conditions]
     points = _points(found)
@@ -77,9 +77,9 @@ def needs_ratios(runs: pd.DataFrame) -> list[Setting]:
 
 
 def takeoff_over_ratio(tables: Tables, found: list[Setting]) -> Figure:
-    """The baseline's take-off against the ratio of its first layer's gradient to epsilon, a point a setting.
+    """Iterations until the baseline learns against the ratio of its first layer's gradient to epsilon.
 
-    Marker and colour say what the setting varies. Where a seed did not take off the point is hollow, a lower bound.
+    Each point is a setting; marker and colour say what it varies. A hollow point is a lower bound: a seed never learns.
     """
     figure = Figure(figsize=(page(), 3.6), layout="constrained")
     axes = figure.subplots()
@@ -102,13 +102,13 @@ def takeoff_over_ratio(tables: Tables, found: list[Setting]) -> Figure:
     axes.set_yscale("log")
     log_axis(axes.yaxis, short_count)
     axes.set_xlabel("gradient_rms of layer 1 at the first step / epsilon")
-    axes.set_ylabel(f"take-off of {method_label(points[0].baseline)} (iterations)")
+    axes.set_ylabel(f"iterations until {method_label(points[0].baseline)} learns")
     handles = [
         Line2D([], [], color=f"C{number}", marker=_MARKERS[number], linestyle="none", label=knob)
         for number, knob in enumerate(knobs)
     ]
     hollow = Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none")
-    hollow.set_label("not all seeds took off: at least")
+    hollow.set_label("lower bound: some runs never started to learn")
     legend(figure, [*handles, hollow])
     return figure
 

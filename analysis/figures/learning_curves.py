@@ -34,7 +34,7 @@ from analysis.tidy import Tables
 
 _PUBLISHED_LINE: dict[str, Any] = {"color": "black", "linewidth": 0.9, "linestyle": (0, (6, 2, 1, 2))}
 _LINEAR_POINTS = 1.0
-"""The axis of gaps is linear up to here, logarithmic beyond: ends are below it, peaks at take-off far above."""
+"""The axis of gaps is linear up to here, logarithmic beyond: gaps at the end are below, early peaks far above."""
 _POINT_TICKS = (0.5, 1, 3, 10, 30, 100)
 _STRIP = 0.2
 """Width of the strip of end gaps, of that of its panel."""
@@ -131,8 +131,8 @@ def _draw_published(axes: Axes, entry: Published) -> None:
 def _draw_gaps(axes: Axes, tables: Tables, setting: Setting, shown: list[str]) -> bool:
     """Train-mode minus discrete test accuracy against iterations; in a strip beside it the gaps at the end.
 
-    A curve begins where the method has taken off: at chance there is only the noise of two draws of chance. The axis
-    of iterations is linear, or all that follows the take-off of a slow method would be in its last tenth. Returns
+    A curve begins when the method starts to learn: before, both accuracies are noise about chance. The axis of
+    iterations is linear: on a logarithmic one a slow method would learn in the last tenth. Returns
     whether all have learnt.
     """
     strip = axes.inset_axes((1.02, 0, _STRIP, 1), sharey=axes)

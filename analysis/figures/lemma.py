@@ -22,7 +22,7 @@ SMALL_ERROR = 0.1
 """Of the trace term: where the expansion's error is below it, the lemma is called a good approximation."""
 
 RESOLVED = 2.0
-"""Standard errors beyond which an error is told from 0."""
+"""Standard errors from 0 beyond which an error counts as different from 0."""
 
 ORDER = 3
 """Of the error in 1 / temperature, by the lemma."""
@@ -78,7 +78,7 @@ def lemma(tables: Tables, found: list[Setting]) -> Figure:
         Patch(color=_HOLDS, alpha=0.15, linewidth=0, label=f"error below {SMALL_ERROR:.0%} of the term"),
         *(
             Line2D([], [], color=method_style(m).color, linestyle=":", linewidth=1.2,
-                   label=f"{method_style(m).label} trains at")
+                   label=f"{method_style(m).label} trained at")
             for m in methods
         ),
     ]  # fmt: skip

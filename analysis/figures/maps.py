@@ -1,4 +1,4 @@
-"""The map: what each method comes to at each width and depth, a column of panels a recipe, a row a measure."""
+"""The map: outcomes of each method by width and depth; a column of panels a recipe, a row a measure."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def needs(runs: pd.DataFrame) -> list[Setting]:
 
 
 def map_of_outcomes(tables: Tables, found: list[Setting]) -> Figure:
-    """A line a method in each cell: accuracy, gap, unused gates, take-off. Coloured: a method is best by the seeds."""
+    """Cells with a line for each method; rows of panels for accuracy, gap, unused gates, iterations until it learns."""
     values, shown, methods = grid_values(tables, found), maps(found), shown_methods(found)
     # By the accuracy shown: a net that has learnt in train mode alone has a gap and gates in use.
     discrete = values["final_accuracy"] >= values["dataset"].map(comparisons.learnt_accuracy)
@@ -45,8 +45,8 @@ def map_of_outcomes(tables: Tables, found: list[Setting]) -> Figure:
             cells.axes_of_map(panel, one)
             of_map = values[(values["dataset"] == one.dataset) & (values["recipe"] == one.recipe)]
             for (depth, width), cell in of_map.groupby(["depth", "width"]):
-                at, told = cells.place(one, depth, width), known.get(name, always)
-                _draw_cell(panel, at, cell, text, told, colored=name == "final_accuracy")
+                at, valid = cells.place(one, depth, width), known.get(name, always)
+                _draw_cell(panel, at, cell, text, valid, colored=name == "final_accuracy")
         row[0].set_ylabel(f"{quantity}\ndepth")
     for panel, one in zip(axes[0], shown, strict=True):
         panel.set_title(_title(one) if titled() else "")
@@ -54,10 +54,10 @@ def map_of_outcomes(tables: Tables, found: list[Setting]) -> Figure:
         Patch(color=method_style(method).color, label=method_label(method)) for method in methods
     ]
     handles += [
-        cells.text_note("bold: best, or not told from it by the seeds"),
-        cells.text_note("coloured: best, alone"),
+        cells.text_note("bold: best, or tied with the best"),
+        cells.text_note("coloured: best without a tie"),
         cells.text_note("grey: has not learnt"),
-        cells.text_note("> at least: not all runs took off"),
+        cells.text_note("> lower bound: some runs never started to learn"),
     ]
     legend(figure, handles)
     return figure
@@ -68,9 +68,9 @@ def _title(one: Map) -> str:
 
 
 def _draw_cell(
-    panel: Axes, at: tuple[int, int], rows: pd.DataFrame, text: Callable, told: pd.Series, *, colored: bool
+    panel: Axes, at: tuple[int, int], rows: pd.DataFrame, text: Callable, valid: pd.Series, *, colored: bool
 ) -> None:
-    """rows: of the methods at one width and depth. told: by row, whether its value says something."""
+    """rows: of the methods at one width and depth. valid: by row, whether the value means something."""
     x, y = at
     best = rows[rows["tied"]]
     alone = colored and len(best) == 1
@@ -79,13 +79,13 @@ def _draw_cell(
     for line, (index, row) in enumerate(rows.iterrows()):
         panel.text(
             x, y + 0.5 - (line + 0.6) / (len(rows) + 0.2), text(row), ha="center", va="center", fontsize=7,
-            color=method_style(row["method"]).color if told[index] else _UNLEARNT_COLOR,
+            color=method_style(row["method"]).color if valid[index] else _UNLEARNT_COLOR,
             fontweight="bold" if colored and row["tied"] else "normal",
         )  # fmt: skip
 
 
 def _takeoff_text(row: pd.Series) -> str:
-    """1.2k; > 80k where not all runs took off"""
+    """1.2k; > 80k where some runs never started to learn"""
     count = short_count(float(f"{row['takeoff']:.2g}"))
     return count if row["took_off"] == row["seeds"] else f"> {count}"
 
@@ -94,6 +94,6 @@ _MEASURES: dict[str, tuple[str, Callable[[pd.Series], str]]] = {
     "final_accuracy": ("final discrete test\naccuracy (%)", lambda row: f"{100 * row['final_accuracy']:.1f}"),
     "gap": ("gap at the\nend (points)", lambda row: f"{100 * row['gap']:.2f}"),
     "unused_share": ("unused gates\nat the end (%)", lambda row: f"{100 * row['unused_share']:.1f}"),
-    "takeoff": ("take-off\n(iterations)", _takeoff_text),
+    "takeoff": ("iterations until\nit learns", _takeoff_text),
 }
 """Column of grid_values -> what a row of panels shows, and a method's text in a cell."""

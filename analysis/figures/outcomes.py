@@ -1,6 +1,7 @@
-"""What methods and recipes come to at one data set, depth and width: other noises, controls, remedies.
+"""Outcomes of methods at one data set, depth and width: other noises, controls, remedies.
 
-A row of panels a data set, depth and width, a line a method and recipe. The measures are those of analysis.grid.
+There is a row of panels for each data set, depth and width, and a line for each method and recipe. A recipe is the
+rest of the settings. The measures are those of analysis.grid.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,14 +24,14 @@ from analysis.tidy import Tables
 from lgn.methods import method_label
 
 MEASURES = {
-    "takeoff": ("take-off", "iterations", 1),
+    "takeoff": ("iterations\nuntil it learns", "iterations", 1),
     "final_accuracy": ("final discrete\ntest accuracy", "of test images", 1),
     "gap": ("discretization gap\nat the end", "points", 100),
     "unused_share": ("unused gates\nat the end", "of gates", 1),
 }
 """Column of grid_values -> title, unit, and what it is multiplied by, of each panel of a row."""
 
-_OPTIMIZERS = {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "plain descent"}
+_OPTIMIZERS = {"adam": "Adam", "adam_inside": "epsilon inside the root", "sgd": "SGD"}
 
 _WORDS: dict[str, Callable] = {
     "training_labels": lambda value: "labels redrawn each step" if value == "redrawn" else f"labels {value}",
@@ -57,10 +58,10 @@ _LEVEL: dict[str, Any] = {"linewidth": 0.9, "linestyle": ":"}
 _POINT: dict[str, Any] = {"marker": "o", "markersize": 4}
 AT_LEAST: dict[str, Any] = {"marker": ">", "markersize": 5}
 AT_LEAST_UP: dict[str, Any] = {"marker": "^", "markersize": 5}
-"""A take-off that is only known to be later: the value is a bound, to the right or upwards."""
+"""Marks of a lower bound: some runs never started to learn. The true value is to the right, or above."""
 
 _MANY = 5
-"""So many methods at one recipe have lines of their own: fewer are told apart by the ends of their curves."""
+"""From this many methods on, one recipe is enough for the figure: fewer are easy to compare as curves."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def measured(row: Mapping, name: str) -> Measured:
 
 @dataclass(frozen=True)
 class _Line:
-    """One method at one recipe: where it is drawn, its words, its row of grid_values. usual: its method's first."""
+    """One method at one recipe: its place, its text, its row of grid_values. usual: its method's first."""
 
     y: float
     text: str
@@ -106,7 +107,7 @@ def needs(runs: pd.DataFrame) -> list[Setting]:
 
 
 def outcomes(tables: Tables, found: list[Setting]) -> Figure:
-    """Take-off, final accuracy, gap and unused share of each method and recipe; its usual recipe first, and a level."""
+    """Iterations until it learns, final accuracy, gap and unused share by method and recipe; the usual recipe first."""
     values = grid_values(tables, found)
     places = _places(found)
     rows = [_lines(values, place) for place in places]
@@ -129,7 +130,7 @@ def outcomes(tables: Tables, found: list[Setting]) -> Figure:
 
 
 def recipe_words(setting: Setting) -> str:
-    """What sets a setting apart, in words: plain descent, rate 10; empty for the usual recipe."""
+    """What sets a setting apart, in words: SGD, learning rate 10; empty for the usual recipe."""
     words, recipe = dict(_WORDS), dict(setting.recipe)
     if recipe.get("optimizer") == "sgd":
         recipe.pop("epsilon", None)  # it has none
@@ -246,16 +247,18 @@ def _levels(lines: list[_Line]) -> list[Line2D]:
         return []
     # Where all recipes are as common, none is usual.
     first = "usual" if any(line.usual and not line.values["recipe"] for line in lines) else "first"
-    return [Line2D([], [], color=NEUTRAL, label=f"the method's {first} recipe", **_LEVEL)]
+    return [Line2D([], [], color=NEUTRAL, label=f"the method's {first} settings", **_LEVEL)]
 
 
 def notes(rows: Iterable[Mapping], bound: dict) -> list[Line2D]:
-    """What open marks of rows of grid_values mean, of those that are there; bound: how at least is marked."""
+    """What open marks of rows of grid_values mean, where there are any; bound: how a lower bound is marked."""
     rows = list(rows)
     found = []
     open_point: dict[str, Any] = {"color": NEUTRAL, "linestyle": "none", "markerfacecolor": "white"}
     if any(row["took_off"] < row["seeds"] for row in rows):
-        found.append(Line2D([], [], label="at least: not all runs took off", **bound, **open_point))
+        found.append(
+            Line2D([], [], label="lower bound: some runs never started to learn", **bound, **open_point)
+        )
     if not all(row["learnt"] for row in rows):
         found.append(Line2D([], [], label="has not learnt", **_POINT, **open_point))
     return found

@@ -29,7 +29,7 @@ WRAP = 3
 MOST_PANELS, MOST_ROWS = 8, 4
 """Settings that a figure with a panel each, and one with a row each, can show on a page."""
 _TWO_PANELS = 4.5
-"""Inches from which on a figure has two panels or more beside each other."""
+"""Inches from which on a figure has two or more panels in a row."""
 
 _ROW = 28
 """Characters along the height of a panel."""
@@ -59,7 +59,7 @@ def panel_row(settings: list[Setting], *, height: float = 2.3) -> tuple[Figure, 
 
 
 def across() -> int:
-    """How many panels have room beside each other: one in a column of a paper, any number on a page."""
+    """How many panels fit in a row: one in a column of a paper, any number on a page."""
     return 1 if page() < _TWO_PANELS else 99
 
 
@@ -72,7 +72,7 @@ def panel_rows(rows: int, columns: int, *, height: float = 1.8) -> tuple[Figure,
 
 
 def paired_panels(pairs: int, *, height: float = 2.0) -> tuple[Figure, np.ndarray]:
-    """Two panels beside each other a setting, axes (pairs, 2); from three settings on two pairs stand in a row."""
+    """Two panels in a row for each setting, axes (pairs, 2); from three settings on, two pairs in a row."""
     beside = 1 if pairs <= 2 or across() == 1 else 2
     figure, axes = panel_rows(-(-pairs // beside), 2 * beside, height=height)
     axes = axes.reshape(-1, 2)
@@ -98,7 +98,7 @@ def setting_title(
 ) -> str:
     """Data set, depth, width; then what sets it apart, the methods' temperatures and the seeds; "" without titles.
 
-    beside: the settings of the other panels, which it must be told apart from (see recipe_beside).
+    beside: the settings of the other panels, which it must be distinct from (see recipe_beside).
     """
     if not titled():
         return ""
@@ -137,7 +137,7 @@ def scale_label(scale: str, recipe_text: str, quantity: str) -> str:
 
 
 def _lines(recipe: str, most: int) -> list[str]:
-    """A recipe's text in lines of at most so many characters, broken between its settings."""
+    """A recipe's text in lines of at most `most` characters, broken between its settings."""
     whole = recipe.replace(" ", _NO_BREAK).replace(f",{_NO_BREAK}", ", ")
     return [line.replace(_NO_BREAK, " ") for line in textwrap.wrap(whole, most)]
 
@@ -185,7 +185,7 @@ def draw_band(axes: Axes, x: np.ndarray, interval: Sequence[np.ndarray], look: M
 
 
 def markers(points: int) -> dict[str, Any]:
-    """Keywords for sparse markers on a curve of so many points."""
+    """Keywords for sparse markers on a curve of this many points."""
     return {"markevery": max(1, points // 6), "markersize": 3.5}
 
 

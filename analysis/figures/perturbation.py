@@ -32,7 +32,7 @@ _ORDERS = {"first": "from the input on", "last": "from the output on"}
 
 
 def perturbation(tables: Tables, found: list[Setting]) -> Figure:
-    """Test accuracy of disturbed nets, a row a setting: under noise on the logits, and with so many discrete layers.
+    """Test accuracy of disturbed nets, a row a setting: under noise on the logits, and with some layers discrete.
 
     Layers become discrete from the input on, then from the output on; what was not measured has no panel.
     """
@@ -58,7 +58,7 @@ def perturbation(tables: Tables, found: list[Setting]) -> Figure:
         row[0].set_ylabel("test accuracy")
         title_row(row, setting_title(setting))
     methods = shown_methods(setting for shown, _ in by_probe.values() for setting in shown)
-    note = Line2D([], [], color=NEUTRAL, linewidth=0.7, linestyle=":", label="that of the noise in training")
+    note = Line2D([], [], color=NEUTRAL, linewidth=0.7, linestyle=":", label="noise in training")
     method_legend(figure, methods, [note] if "noise" in probes else [], lines=True)
     return figure
 

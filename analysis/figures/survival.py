@@ -50,12 +50,12 @@ def time_to_target(tables: Tables, found: list[Setting]) -> Figure:
         title = setting_title(setting, [setting.conditions[method] for method in methods])
         unlearnt = best < comparisons.learnt_accuracy(setting.dataset)
         title_row(pair, f"{title}\n{method_label(setting.baseline)} has not learnt" if unlearnt else title)
-        pair[0].set_ylabel("runs that are there")
+        pair[0].set_ylabel("runs at the target")
     notes = [
         Line2D([], [], color=NEUTRAL, marker="|", markersize=7, linestyle="none",
-               label="not there: end of its budget"),
+               label="censored: its budget ends first"),
         Line2D([], [], color=NEUTRAL, marker="o", linewidth=1, label="above: mean time, 95% interval"),
-        Line2D([], [], color=NEUTRAL, linestyle="none", label="mean is later: not all there", **_LATER),
+        Line2D([], [], color=NEUTRAL, linestyle="none", label="lower bound: some runs are censored", **_LATER),
     ]  # fmt: skip
     method_legend(figure, shown_methods(found), notes, lines=True)
     return figure

@@ -29,7 +29,7 @@ Condition = tuple[Setting, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Series:
-    """Conditions that differ in `scale` alone. where: what they share, in words; recipe: the same of the recipe.
+    """Conditions that differ in `scale` alone. where: their data set and size, in words; recipe: theirs.
 
     points: method -> value of the scale -> setting and condition.
     """
@@ -67,7 +67,7 @@ def sweep(tables: Tables, found: list[Setting]) -> Figure:
         label = scale_label(one.where, one.recipe, seeds_text(conditions)) if titled() else ""
         row[0].set_ylabel(label)
     for panel, (title, unit, _) in zip(axes[0], MEASURES.values(), strict=True):
-        panel.set_title(f"{title}\n({unit})")
+        panel.set_title(title if title.startswith(unit) else f"{title}\n({unit})")
     methods = [method for method in shown_methods(found) if any(method in one.points for one in every)]
     method_legend(figure, methods, notes(drawn, AT_LEAST_UP), lines=True)
     return figure

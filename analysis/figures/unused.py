@@ -59,7 +59,7 @@ def unused_gates(tables: Tables, found: list[Setting]) -> Figure:
         above.plot(ENTROPY_BINS, initial, color=NEUTRAL, linestyle=":")
         above.axvline(metrics.unused_threshold(), **_THRESHOLD)
         above.set_xlabel("entropy threshold (nats)")
-        above.set_ylabel("gates above it")
+        above.set_ylabel("gates above the threshold")
         title_row([along], setting_title(setting, [setting.conditions[m] for m in shown], found))
         along.set_xlabel("iterations")
         along.set_ylabel("unused gates")
