@@ -78,7 +78,7 @@ def lemma(tables: Tables, found: list[Setting]) -> Figure:
         Patch(color=_HOLDS, alpha=0.15, linewidth=0, label=f"error below {SMALL_ERROR:.0%} of the term"),
         *(
             Line2D([], [], color=method_style(m).color, linestyle=":", linewidth=1.2,
-                   label=f"{method_style(m).label} trained at")
+                   label=f"{method_style(m).label} trains at")
             for m in methods
         ),
     ]  # fmt: skip
