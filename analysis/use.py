@@ -42,7 +42,7 @@ def use_values(tables: Tables) -> pd.DataFrame:
 def shares(measured: pd.DataFrame, condition: pd.DataFrame) -> dict[str, float]:
     """The seeds of a condition that were measured, and the mean share of each count with its interval over them."""
     runs = measured[measured["run_id"].isin(condition["run_id"])]
-    row = {"seeds": len(runs)}
+    row: dict[str, float] = {"seeds": len(runs)}
     for name in COUNTS:
         found = mean_interval((runs[name] / runs["neurons"]).to_numpy(float))
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), map(float, found), strict=True))
