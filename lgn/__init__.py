@@ -12,7 +12,7 @@ The versions below say which results may be mixed.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 TRAINING_SEMANTICS = 1
 """Increased when the same settings give another training. Every run is then trained again."""
