@@ -132,7 +132,7 @@ def test_one_command_ends_in_claims_tables_and_figures(finished):
     for name in ("claims.md", "claims.tex", "claims.csv", "summary.md", "learning_curves.pdf"):
         assert (figures / name).stat().st_size > 100, name
     assert {path.stem for path in figures.glob("*.pdf")} == figures_of(TINY)
-    assert "| claim" in output and "paper_figures/tiny" in output
+    assert "everything works: 4 runs" in output and "look at: paper_figures/tiny/" in output
 
 
 def test_logs_and_benchmarks_are_kept_by_rule(finished):
