@@ -52,7 +52,8 @@ def add_commands(commands) -> None:
     imported.set_defaults(command=_import, several="settings")
 
     prove = commands.add_parser(
-        "prove", help="check with iverilog, gcc, ABC and yosys that the exported files equal the net"
+        "prove",
+        help="check with iverilog or verilator, gcc, ABC and yosys that the exported files equal the net",
     )
     prove.add_argument("record", type=given_path, help="directory of a record")
     prove.add_argument(
@@ -61,7 +62,7 @@ def add_commands(commands) -> None:
     prove.add_argument(
         "--simulated",
         type=int,
-        help="number of test images for iverilog, the slowest check (default: all)",
+        help="number of test images for iverilog or verilator, the slowest check (default: all)",
     )
     prove.add_argument(
         "--table", type=given_path, help="also write the outcome to this CSV file (default: none)"
