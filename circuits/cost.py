@@ -1,6 +1,6 @@
 """The cost of evaluating a net: images per second on one thread, gates after synthesis, LUTs of two FPGA families.
 
-It measures no clock rate, which needs placing and routing, and no energy, which needs a meter.
+And the clock on one FPGA, of the net between registers and in a pipeline. It measures no energy, which needs a meter.
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 from circuits import export
 from circuits.classifier import classifier, pixel_words
 from circuits.netlist import Netlist
+from circuits.place import placed
 from circuits.prove import command, printed, tool
 from circuits.use import synthesised
 from lgn.kernels.discrete import DiscreteNetwork
@@ -21,6 +22,9 @@ from lgn.network import LogicNetwork
 
 FAMILIES = {"xilinx": "synth_xilinx -flatten -noiopad -noclkbuf", "ice40": "synth_ice40 -flatten"}
 """Family -> yosys's synthesis command: six-input LUTs, four-input LUTs."""
+
+STAGES = {"ice40_placed": 0, "ice40_pipelined": 8}
+"""Column -> levels of gates between ranks of registers; 0: none inside the net."""
 
 SECONDS = 0.5
 """Processor time for measuring each evaluation."""
@@ -66,6 +70,9 @@ def run(network: LogicNetwork, splits: dict, thresholds: np.ndarray, *, split: s
         for family, synthesis in FAMILIES.items():
             found = _family(synthesis, Path(folder)) if tool("yosys") else (None, None)
             row[f"{family}_luts"], row[f"{family}_levels"] = found
+        for column, stages in STAGES.items():
+            found = placed(netlist, stages, Path(folder)) or {}
+            row |= {f"{column}_{name}": found.get(name) for name in ("mhz", "cells", "cycles")}
     return [row]
 
 

@@ -11,6 +11,9 @@ from lgn.errors import LgnError
 OPERATORS = {AND: "{} & {}", A_AND_NOT_B: "{} & ~{}", NOT_A_AND_B: "~{} & {}", XOR: "{} ^ {}", OR: "{} | {}"}
 """The gates in Verilog and C."""
 
+PORTS = ",\n  "
+"""Between the ports of a Verilog module: Verilator refuses lines of more than 40,000 words."""
+
 
 def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
     """A module `net`: combinational, or with registers after every `stages` levels of gates and a clock `clk`.
@@ -22,7 +25,7 @@ def verilog(netlist: Netlist, header: str, stages: int = 0) -> str:
     lines = [f"// {line}" for line in header.splitlines()]
     lines += [f"// Outputs follow their inputs by {last} clocks."] if stages else []
     ports = [*netlist.inputs, *netlist.outputs]
-    lines.append(f"module net({', '.join(['clk'] * bool(stages) + ports)});")
+    lines.append(f"module net({PORTS.join(['clk'] * bool(stages) + ports)});")
     lines += ["  input clk;"] * bool(stages) + [f"  input {name};" for name in netlist.inputs]
     lines += [f"  output {name};" for name in netlist.outputs]
     names, delayed = _names(netlist), {}

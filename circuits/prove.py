@@ -20,8 +20,13 @@ from lgn.errors import LgnError
 from lgn.kernels.discrete import DiscreteNetwork
 from lgn.restore import Trained
 
-PACKAGES = {"iverilog": "iverilog", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"}
+PACKAGES = {
+    "iverilog": "iverilog", "verilator": "verilator", "yosys": "yosys", "abc": "berkeley-abc", "gcc": "gcc"
+}  # fmt: skip
 """Tool -> its Debian package."""
+
+LARGE = 20_000
+"""Gates beyond which Verilator simulates, not Icarus Verilog: it compiles for half a minute, then it is much faster."""
 
 SPECIFICATION = "the network neuron by neuron, counted by +"
 
@@ -52,8 +57,8 @@ def prove(
     """Yields all checks of a record's net. A check without its tool names the missing package.
 
     netlist: the net's classifier(). Images are the test split; packed evaluation gives their expected classes. folder:
-    for the files, which are not deleted. header: of exported files. simulated: number of images for iverilog (default:
-    all).
+    for the files, which are not deleted. header: of exported files. simulated: number of images for the simulator
+    (default: all): iverilog, or verilator for a net of more than LARGE gates.
     """
     network, thresholds, images = trained.network, trained.thresholds, trained.splits["test"][0]
     classes = DiscreteNetwork(network, thresholds).predict(images)
@@ -62,12 +67,13 @@ def prove(
     (folder / "neurons.aig").write_bytes(export.aiger(neurons(network, thresholds), ""))
     (folder / "specification.v").write_text(specification(network, thresholds), encoding="utf-8")
     (folder / "layers.v").write_text(specification(network, thresholds, counted=False), encoding="utf-8")
-    if tool("iverilog"):
+    simulator = "verilator" if len(netlist.gates) > LARGE else "iverilog"
+    if tool(simulator):
         write_bench(images[:simulated], netlist, folder)
         for source, what in (("net.v", "the Verilog file"), ("specification.v", SPECIFICATION)):
-            yield _simulated(source, what, classes[:simulated], folder)
+            yield _simulated(simulator, source, what, classes[:simulated], folder)
     else:
-        yield _missing("iverilog")
+        yield _missing(simulator)
     yield _compiled(images, classes, netlist, folder) if tool("gcc") else _missing("gcc")
     if not tool("abc"):
         yield _missing("abc")
@@ -91,9 +97,9 @@ def _from_verilog(source: str, folder: Path) -> None:
 
 
 _TO_AIGER = (
-    "read_verilog {source}; hierarchy -top net; proc; flatten; opt; techmap; opt -fast; aigmap; "
-    "write_aiger -symbols {made}"
+    "read_verilog {source}; hierarchy -top net; simplemap; techmap; aigmap; write_aiger -symbols {made}"
 )
+"""Nothing is optimised, which takes yosys longest, for ABC shares equal gates anyway."""
 
 
 def _missing(name: str) -> Check:
@@ -118,11 +124,23 @@ def printed(pattern: str, text: str, by: str) -> str:
     return found[1]
 
 
-def _simulated(source: str, what: str, classes: np.ndarray, folder: Path) -> Check:
-    """Icarus Verilog on every image: a test bench reads pixels and prints classes."""
-    command([tool("iverilog"), "-g2005", "-o", "bench.vvp", source, "bench.v"], folder)
-    found = np.array(command(["vvp", "bench.vvp"], folder).split(), dtype=np.int64)
-    return _counted("iverilog", what, found, classes)
+def _simulated(simulator: str, source: str, what: str, classes: np.ndarray, folder: Path) -> Check:
+    """A simulator on every image: a test bench reads pixels and prints classes."""
+    path = tool(simulator)
+    if simulator == "verilator":
+        compiled = [path, *_VERILATED, "-Mdir", "verilated", "-o", "bench", "bench.v", source]
+        ran = [folder / "verilated" / "bench"]
+    else:
+        compiled, ran = [path, "-g2005", "-o", "bench.vvp", source, "bench.v"], ["vvp", "bench.vvp"]
+    command(compiled, folder)
+    found = [line for line in command(ran, folder).split() if line.isdecimal()]
+    return _counted(simulator, what, np.array(found, dtype=np.int64), classes)
+
+
+_VERILATED = ["--binary", "-Wno-fatal", "-Wno-lint", "--top-module", "bench"]
+_VERILATED += ["--output-split", "20000", "--output-split-cfuncs", "500"]
+_VERILATED += [word for kind in ("FAST", "SLOW", "GLOBAL") for word in ("-MAKEFLAGS", f"OPT_{kind}=-O0")]
+"""Small C++ files and functions, not optimised: compiling takes longest."""
 
 
 def _counted(tool: str, what: str, found: np.ndarray, classes: np.ndarray) -> Check:
@@ -143,7 +161,7 @@ def write_bench(images: np.ndarray, netlist: Netlist, folder: Path) -> None:
   reg [{width - 1}:0] x;
   wire [{places - 1}:0] y;
   integer i;
-  net tested({", ".join(ports)});
+  net tested({export.PORTS.join(ports)});
   initial begin
     $readmemh("images.hex", images);
     for (i = 0; i < {len(images)}; i = i + 1) begin

@@ -6,6 +6,7 @@ Nothing is simplified or shared. Counts are sums and thresholds are comparisons;
 import numpy as np
 
 from circuits.classifier import PIXEL_BITS, discrete_gates
+from circuits.export import PORTS
 from lgn.arrays import stacked_wiring
 from lgn.network import LogicNetwork
 
@@ -27,7 +28,7 @@ def specification(network: LogicNetwork, thresholds: np.ndarray, counted: bool =
     outputs = (
         [f"class_{bit}" for bit in range(places)] if counted else [f"y{n}" for n in range(network.width)]
     )
-    lines = [f"module net({', '.join(inputs + outputs)});"]
+    lines = [f"module net({PORTS.join(inputs + outputs)});"]
     lines += [f"  input {name};" for name in inputs] + [f"  output {name};" for name in outputs]
     for pixel in range(pixels):
         bits = ", ".join(f"p{pixel}_{bit}" for bit in reversed(range(PIXEL_BITS)))

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from circuits import classifier, cost, export, prove, use
+from circuits import classifier, cost, export, place, prove, use
 from circuits.netlist import Netlist
 from circuits.specification import specification
 from lgn import cli
@@ -84,7 +84,7 @@ def test_counting_and_the_first_of_the_most_are_right_for_every_input():
 
 
 def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
-    missing = [name for name in prove.PACKAGES if not prove.tool(name)]
+    missing = [name for name in ("iverilog", "yosys", "abc", "gcc") if not prove.tool(name)]
     network = make()
     trained = Trained(None, network, {"test": (IMAGES, None)}, THRESHOLDS)
     netlist = classifier.classifier(network, THRESHOLDS)
@@ -100,6 +100,22 @@ def test_other_peoples_tools_find_the_files_to_be_the_network(tmp_path):
         ("iverilog", simulation), ("iverilog", simulation), ("gcc", simulation), ("abc", sat), ("yosys", sat),
         ("yosys", sat),
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not shutil.which("verilator"), reason="no verilator here (Debian's package verilator)")
+def test_a_large_net_is_simulated_by_verilator(tmp_path, monkeypatch):
+    monkeypatch.setattr(prove, "LARGE", 0)
+    network = make()
+    trained = Trained(None, network, {"test": (IMAGES, None)}, THRESHOLDS)
+    found = next(prove.prove(trained, classifier.classifier(network, THRESHOLDS), tmp_path, ""))
+    assert (found.tool, found.agrees, found.images) == ("verilator", True, len(IMAGES))
+
+
+def test_verilog_of_many_ports_has_no_long_line():
+    """Verilator refuses lines of more than 40,000 words: 3,072 pixels have more ports than that."""
+    network = make()
+    text = export.verilog(classifier.classifier(network, THRESHOLDS), "") + specification(network, THRESHOLDS)
+    assert max(len(line.split(",")) for line in text.splitlines()) <= PIXELS
 
 
 def test_a_missing_tool_is_a_line_and_a_row(tmp_path, monkeypatch, capsys):
@@ -140,7 +156,7 @@ def test_a_wrong_circuit_is_found_out(tmp_path):
     classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
     prove.write_bench(IMAGES, classifier.classifier(network, THRESHOLDS), tmp_path)
     (tmp_path / "other.v").write_text(specification(make(seed=1), THRESHOLDS))
-    found = prove._simulated("other.v", "another network", classes, tmp_path)
+    found = prove._simulated("iverilog", "other.v", "another network", classes, tmp_path)
     assert found.agrees is False and 0 < found.mismatches <= found.images == len(IMAGES)
 
 
@@ -163,7 +179,7 @@ def test_registers_delay_the_classes_by_as_many_clocks_as_the_header_says(tmp_pa
     )
     (tmp_path / "bench.v").write_text(bench)
     classes = DiscreteNetwork(network, THRESHOLDS).predict(IMAGES)
-    assert prove._simulated("net.v", "pipelined", classes, tmp_path).agrees
+    assert prove._simulated("iverilog", "net.v", "pipelined", classes, tmp_path).agrees
 
 
 def test_every_format_names_its_header_and_its_neurons():
@@ -231,25 +247,30 @@ def test_a_tool_that_prints_something_else_is_a_line(monkeypatch, tmp_path, modu
 def test_the_cost_of_a_net_is_a_row_with_blanks_for_missing_tools(monkeypatch, here):
     monkeypatch.setattr(cost, "SECONDS", 0.01)
     monkeypatch.setattr(cost, "FAMILIES", {"ice40": cost.FAMILIES["ice40"]})
+    monkeypatch.setattr(cost, "STAGES", {"ice40_placed": 0})
     network, splits = make(), {"test": (IMAGES, None)}
     if not here:
         monkeypatch.setattr(cost, "tool", lambda name: None)
         monkeypatch.setattr(use, "tool", lambda name: None)
+        monkeypatch.setattr(place, "tool", lambda name: None)
     (row,) = cost.run(network, splits, THRESHOLDS, split="test")
     netlist = classifier.classifier(network, THRESHOLDS)
     assert (row["gates"], row["levels"]) == (len(netlist.gates), netlist.depth())
     assert row["packed_images_per_second"] > 0
-    missing = {name: here and prove.tool(name) is None for name in ("gcc", "abc", "yosys")}
+    missing = {name: here and prove.tool(name) is None for name in ("gcc", "abc", "yosys", "nextpnr-ice40")}
     for column, name in {
         "c_images_per_second": "gcc",
         "abc_gates": "abc",
         "lut6": "abc",
         "ice40_luts": "yosys",
+        "ice40_placed_mhz": "nextpnr-ice40",
     }.items():
         assert (row[column] is None) == (not here or missing[name]), column
     if here and not any(missing.values()):
         assert row["lut6"] <= row["ice40_luts"] <= row["gates"]
         assert row["lut6_levels"] <= row["ice40_levels"] <= row["levels"]
+        assert row["ice40_placed_mhz"] > 10 and row["ice40_placed_cycles"] == 1
+        assert row["ice40_placed_cells"] >= row["ice40_luts"] + len(netlist.outputs)
 
 
 def test_a_bypassed_layer_passes_first_inputs_on():
@@ -263,3 +284,46 @@ def test_a_bypassed_layer_passes_first_inputs_on():
         found = DiscreteNetwork(passing, THRESHOLDS).predict(IMAGES)
         assert row["accuracy"] == (found == labels).mean()
     assert len({row["accuracy"] for row in rows}) > 1
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="no iverilog here (Debian's package iverilog)")
+@pytest.mark.parametrize("stages", [0, 3])
+def test_the_board_gives_the_class_as_many_clocks_after_the_pixels_as_is_said(tmp_path, stages):
+    network, images, thresholds = make(), IMAGES[:20], THRESHOLDS.copy()
+    thresholds[:, 0] = 127  # The highest bit alone says whether a pixel is above.
+    netlist = classifier.classifier(network, thresholds)
+    names = place.inputs_read(netlist)
+    assert 2 < len(names) <= len(netlist.inputs) - 7
+    places = [netlist.inputs.index(name) for name in names]
+    bits = np.unpackbits(images, axis=1, bitorder="little")[:, places]
+    (tmp_path / "bits.txt").write_text("\n".join("".join(map(str, row[::-1])) for row in bits))
+    (tmp_path / "net.v").write_text(export.verilog(netlist, "", stages) + place.board(netlist, stages > 0))
+    (tmp_path / "bench.v").write_text(f"""module bench;
+  reg [{len(names) - 1}:0] images [0:19]; reg clk = 0; reg entering; wire [{len(netlist.outputs) - 1}:0] held;
+  integer i, bit;
+  board tested(clk, entering, held);
+  initial begin
+    $readmemb("bits.txt", images);
+    for (i = 0; i < 20; i = i + 1) begin
+      for (bit = {len(names) - 1}; bit >= 0; bit = bit - 1) begin entering = images[i][bit]; #1 clk = 1; #1 clk = 0; end
+      repeat ({place.cycles(netlist, stages)}) begin #1 clk = 1; #1 clk = 0; end
+      $display("%0d", held);
+    end
+  end
+endmodule
+""")
+    classes = DiscreteNetwork(network, thresholds).predict(images)
+    assert prove._simulated("iverilog", "net.v", "on a board", classes, tmp_path).agrees
+
+
+@pytest.mark.parametrize("script", ["echo ERROR: no room left >&2; exit 1", "exec sleep 60"])
+def test_a_net_that_is_not_placed_says_why(tmp_path, monkeypatch, capsys, script):
+    (tmp_path / "nextpnr").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nextpnr").chmod(0o755)
+    monkeypatch.setattr(place, "tool", lambda name: "true" if name == "yosys" else tmp_path / "nextpnr")
+    monkeypatch.setattr(place, "SECONDS", 0.2 if "sleep" in script else 60)
+    assert place.placed(classifier.classifier(make(), THRESHOLDS), 0, tmp_path) is None
+    why = "was stopped after 0.2 s" if "sleep" in script else "ERROR: no room left"
+    assert (
+        "lgn: ice40, stages 0: not placed: nextpnr-ice40" in (said := capsys.readouterr().err) and why in said
+    )
