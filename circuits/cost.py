@@ -57,7 +57,7 @@ def run(network: LogicNetwork, splits: dict, thresholds: np.ndarray, *, split: s
     images, and the C file from their bit planes, with gcc -O3.
     """
     netlist, images = classifier(network, thresholds), splits[split][0]
-    row: dict[str, int | None] = {
+    row: dict[str, float | None] = {
         "packed_images_per_second": _packed_speed(DiscreteNetwork(network, thresholds), images)
     }
     row |= {"gates": len(netlist.gates), "levels": netlist.depth()}
@@ -71,8 +71,8 @@ def run(network: LogicNetwork, splits: dict, thresholds: np.ndarray, *, split: s
             found = _family(synthesis, Path(folder)) if tool("yosys") else (None, None)
             row[f"{family}_luts"], row[f"{family}_levels"] = found
         for column, stages in STAGES.items():
-            found = placed(netlist, stages, Path(folder)) or {}
-            row |= {f"{column}_{name}": found.get(name) for name in ("mhz", "cells", "cycles")}
+            at = placed(netlist, stages, Path(folder)) or {}
+            row |= {f"{column}_{name}": at.get(name) for name in ("mhz", "cells", "cycles")}
     return [row]
 
 

@@ -26,14 +26,15 @@ def placed(netlist: Netlist, stages: int, folder: Path) -> dict[str, float] | No
     stages: as in export.verilog, 0 for a net without registers inside. folder: for files. None without yosys or
     nextpnr, and where the net does not fit or takes longer than SECONDS: one line on stderr says why.
     """
-    if not (tool("yosys") and tool("nextpnr-ice40")):
+    yosys, nextpnr = tool("yosys"), tool("nextpnr-ice40")
+    if not (yosys and nextpnr):
         return None
     text = export.verilog(netlist, "", stages) + board(netlist, stages > 0)
     (folder / "placed.v").write_text(text, encoding="utf-8")
     script = "read_verilog placed.v; synth_ice40 -flatten -top board -json placed.json"
-    command([tool("yosys"), "-q", "-p", script], folder)
+    command([yosys, "-q", "-p", script], folder)
     words = [
-        tool("nextpnr-ice40"),
+        nextpnr,
         *DEVICE,
         "--json",
         "placed.json",

@@ -129,7 +129,7 @@ def _simulated(simulator: str, source: str, what: str, classes: np.ndarray, fold
     path = tool(simulator)
     if simulator == "verilator":
         compiled = [path, *_VERILATED, "-Mdir", "verilated", "-o", "bench", "bench.v", source]
-        ran = [folder / "verilated" / "bench"]
+        ran = [str(folder / "verilated" / "bench")]
     else:
         compiled, ran = [path, "-g2005", "-o", "bench.vvp", source, "bench.v"], ["vvp", "bench.vvp"]
     command(compiled, folder)
