@@ -6,8 +6,6 @@ prepare, train, state, evaluate, metrics                         the training lo
 records, restore                                                 a record: writing it, and loading it again
 kernels                                                          the same network, faster
 cli, stopping, machine, memory, files, arrays, errors            everything else
-
-The versions below say which results may be mixed.
 """
 
 from importlib import import_module

@@ -22,7 +22,7 @@ ALLOWED = {
 """Modules of ours that those of a folder import. lgn.cli names its rooms above as strings."""
 
 OURS = {"lgn", "study", "probes", "circuits", "analysis", "benchmarks", "tests"}
-MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3534, 50
+MOST_LINES, MOST_CORE_LINES, MOST_SNAKEFILE_LINES = 300, 3533, 50
 MOST_PARAMETERS = 10
 
 
