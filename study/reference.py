@@ -27,7 +27,7 @@ In folders and paths, `~` and environment variables such as `$SCRATCH` stand for
 |---|---|---|---|
 | Does the installation work? | `smoke.yaml` | 12, digits 6 x 200 | a minute or two |
 | Do the paper's claims hold, at which epsilon? | `default.yaml` | 90, digits 12 x 500, 7 seeds | 45 minutes |
-| Which method is best? | `leaderboard_trials.yaml`, `leaderboard.yaml` | 695, `make leaderboard` | 4 core-hours |
+| Which method is best? | `leaderboard_trials.yaml`, `leaderboard.yaml` | 695, `make leaderboard` | 4.5 core-hours |
 | Does any depth need noise? | `epsilon_depth.yaml` | 144, digits, depth 6 to 48 | not yet run in full |
 | What does a DLGN's gradient or epsilon decide? | `ratio.yaml` | 93, digits, ten ways to move them | 20 minutes |
 | The paper's own net? | `paper_cpu.yaml`, its first 4,000 iterations; `paper.yaml` on a GPU | 5; 101 | hours a run |
