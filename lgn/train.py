@@ -109,9 +109,9 @@ def _train(
     iteration = int(network.iteration)
 
     def leave_if_asked() -> None:
-        if stop.signal is not None:
+        if stop:
             state.checkpoint()
-            raise Stopped(f"stored at iteration {iteration} in {state.directory}", stop.signal)
+            raise Stopped(f"stored at iteration {iteration} in {state.directory}", stop.signal or 0)
 
     for target in schedule[schedule > state.last_row_at].tolist():
         while iteration < target and clock.training_seconds < budget:
